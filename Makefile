@@ -1,0 +1,49 @@
+# Everything a newcomer needs is `make run` and `make test`; each is complete on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
+WANTED := setup.cfg pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format diagram clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## start the service, and the sandbox unless Twilio credentials are set
+	@exec $(BIN)/expert-hub serve
+
+test: $(VENV)/installed-test ## run the whole test suite
+	@$(BIN)/pytest
+
+lint: $(VENV)/installed-test ## check format, style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-test ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+diagram: $(VENV)/installed ## draw the state machine from its table into docs/
+	$(BIN)/expert-hub diagram --format markdown > docs/state-machine.md
+
+clean: ## remove the virtual environment and caches, never data
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/pip:
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(WANTED) | $(VENV)/bin/pip
+	@echo "Installing expert-hub (a minute the first time)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(WANTED) | $(VENV)/bin/pip
+	@echo "Installing expert-hub with its test tools (a minute or two the first time)"
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/installed

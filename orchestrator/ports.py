@@ -1,0 +1,184 @@
+"""One Protocol per neighbour. Ports speak our dataclasses and raise our errors; only adapters know a vendor's spelling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A message as the record of the conversation has it. `tag` is the effect key it carries, when it is ours."""
+
+    message_sid: str
+    index: int
+    author: str
+    body: str
+    media: int
+    participant_sid: str | None
+    created_at: str
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A participant as the record has him: a channel customer has an address, a chat user an identity."""
+
+    participant_sid: str
+    identity: str | None
+    address: str | None
+    proxy_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A conversation as the record has it. `state` is Twilio's: active, inactive, closed, initializing."""
+
+    conversation_sid: str
+    service_sid: str | None
+    state: str
+    friendly_name: str | None
+    created_at: str
+
+
+class Conversations(Protocol):
+    """The neighbour that carries messages. `service_sid` scopes a call to the service the conversation lives in.
+
+    Every method raises an `EffectError` of `orchestrator.errors`, and nothing else, when it did not succeed.
+    """
+
+    async def send_message(self, sid: str, body: str, key: str, service_sid: str | None = None) -> Published:
+        """Publish `body` as `system`, tagged with the effect key."""
+
+    async def find_sent(self, sid: str, key: str, after_index: int, service_sid: str | None = None) -> Published | None:
+        """The message tagged `key`, looking from the newest back to `after_index` (exclusive)."""
+
+    async def add_participant(self, sid: str, identity: str, service_sid: str | None = None) -> Member:
+        """Add a worker; one who is there already is a success."""
+
+    async def set_friendly_name(self, sid: str, name: str, service_sid: str | None = None) -> None:
+        """Name the conversation (at most 256 characters)."""
+
+    async def set_participant_attributes(
+        self,
+        sid: str,
+        participant_sid: str | None,
+        address: str | None,
+        attributes: dict[str, str],
+        service_sid: str | None = None,
+    ) -> None:
+        """Merge into the participant's attributes, all other keys kept, within 4 KB."""
+
+    async def messages(self, sid: str, after_index: int, service_sid: str | None = None) -> list[Published]:
+        """All messages with an index above `after_index`, in the order of index."""
+
+    async def members(self, sid: str, service_sid: str | None = None) -> list[Member]:
+        """Everybody who is in the conversation."""
+
+    async def conversation(self, sid: str, service_sid: str | None = None) -> Listed:
+        """The conversation itself."""
+
+    async def by_address(self, address: str, proxy_address: str | None) -> Listed | None:
+        """The open conversation this customer's address has with the proxy address, if there is one."""
+
+    async def created_since(self, since: str) -> list[Listed]:
+        """Open conversations created at or after `since` (ISO 8601, UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A TaskRouter worker. `last_accepted_task_time` in milliseconds; None: the attribute says nothing, or was not
+    shown (`attributes_shown` false)."""
+
+    sid: str
+    identity: str
+    available: bool
+    last_accepted_task_time: int | None = None
+    attributes_shown: bool = True
+
+
+class Workers(Protocol):
+    """The neighbour that knows who works here. Raises an `EffectError` when it did not succeed."""
+
+    async def everyone(self) -> list[Worker]:
+        """All workers of the workspace."""
+
+    async def available(self) -> list[Worker]:
+        """The available workers of the configured task queue."""
+
+    async def fetch(self, worker_sid: str) -> Worker:
+        """One worker, attributes shown."""
+
+    async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
+        """Set `lastAcceptedTaskTime` to the later of `at_ms` and what is there, leaving other attributes alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One customer message, as a bot sees it. `tries`: how many messages of this turn it was asked before."""
+
+    conversation_sid: str
+    message_sid: str
+    author: str
+    body: str
+    state: str
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a bot says (may be empty only where it routes) and where the customer goes; `identity` for route email."""
+
+    message: str
+    route: Literal["no", "agent", "email"]
+    identity: str | None = None
+
+
+class Bot(Protocol):
+    """The neighbour that talks until a person does."""
+
+    async def reply(self, question: Question) -> Answer:
+        """Answer one message. Raises `BotUnusable` when it is silent, dead or talks nonsense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to reach a customer: type `sms`, `whatsapp`, `chat`, `email`…, and the value as the CRM spells it."""
+
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something about a customer that a worker may open."""
+
+    type: str
+    value: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer as the CRM knows him. `worker`: the identity who owns him. `details`: {"title", "content"}."""
+
+    customer_id: str
+    display_name: str
+    channels: tuple[Channel, ...] = ()
+    avatar: str | None = None
+    links: tuple[Link, ...] = ()
+    details: dict[str, str] = field(default_factory=dict)
+    worker: str | None = None
+
+
+class Crm(Protocol):
+    """The neighbour that knows the customers. Raises `CrmUnavailable` when it cannot answer now."""
+
+    async def find_by_address(self, address: str) -> Customer | None:
+        """The customer with this address on any channel, whatever its spelling or prefix."""
+
+    async def find(self, customer_id: str) -> Customer | None:
+        """The customer with this id, compared as text."""
+
+    async def customers(self, worker: str, page_size: int, after: str | None, query: str | None) -> Sequence[Customer]:
+        """Up to `page_size` customers of this worker, after the customer with id `after`, matching `query`. Customers
+        are his own where the CRM says who owns whom, and all of them where it says nothing."""

@@ -1,0 +1,111 @@
+"""What a decision asks of the world, in the imperative. A class's snake_case name is the effect's kind.
+
+Every effect runs in a lane, one at a time, oldest first; lanes run side by side. So a CRM that is down delays a name
+and never a reply, and a reply never overtakes the one before it.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Publish a message, written by `system`."""
+
+    lane: ClassVar[str] = "customer"
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddParticipant:
+    """Add a worker by his identity."""
+
+    lane: ClassVar[str] = "customer"
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskBot:
+    """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before."""
+
+    lane: ClassVar[str] = "ask"
+    message_sid: MessageSid
+    author: str
+    body: str
+    state: str
+    turn: int
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FindWorker:
+    """Find the worker whose identity is this address. `quiet`: say nothing if there is none."""
+
+    lane: ClassVar[str] = "ask"
+    address: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindLongestIdle:
+    """Choose the available worker of the queue who has been idle longest, none of `excluding`."""
+
+    lane: ClassVar[str] = "ask"
+    excluding: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindCustomer:
+    """Ask the CRM who writes from this address (`+1555…`, `whatsapp:+1555…`, or a chat identity)."""
+
+    lane: ClassVar[str] = "side"
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetFriendlyName:
+    """Name the conversation after its customer."""
+
+    lane: ClassVar[str] = "side"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetParticipantAttributes:
+    """Merge what the CRM knows into the customer participant's attributes. Without a SID he is found by address."""
+
+    lane: ClassVar[str] = "side"
+    participant_sid: ParticipantSid | None
+    address: str | None
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SetWorkerAttributes:
+    """Set a worker's lastAcceptedTaskTime (milliseconds since 1970), leaving his other attributes alone."""
+
+    lane: ClassVar[str] = "worker"
+    worker_sid: WorkerSid
+    last_accepted_task_time: int
+
+
+Effect = (
+    SendMessage
+    | AddParticipant
+    | AskBot
+    | FindWorker
+    | FindLongestIdle
+    | FindCustomer
+    | SetFriendlyName
+    | SetParticipantAttributes
+    | SetWorkerAttributes
+)
+
+
+def lane_of(effect: Effect, conversation_sid: ConversationSid) -> str:
+    """The lane an effect runs in: `CH…/customer`, `CH…/ask`, `CH…/side`, or `WK…` for one worker's attributes."""
+    if isinstance(effect, SetWorkerAttributes):
+        return effect.worker_sid
+    return f"{conversation_sid}/{effect.lane}"

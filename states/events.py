@@ -1,0 +1,148 @@
+"""The facts that reach a conversation, in the past tense. A class's snake_case name is its trigger in the table.
+
+An event carries all the machine needs to decide again: who wrote (a customer, by the time it is an event), whether a
+route exists at all, which turn of the bot an answer belongs to. Nothing here is Twilio's spelling.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from states.names import MessageSid, ParticipantSid, WorkerSid
+
+Route = Literal["no", "agent", "email"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStarted:
+    """Twilio told of a new conversation, with the pair of addresses it joins and the name it was given."""
+
+    address: str | None
+    proxy_address: str | None
+    friendly_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerJoined:
+    """A customer is a participant: by an address (a channel) or by an identity (chat)."""
+
+    participant_sid: ParticipantSid
+    address: str | None = None
+    proxy_address: str | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A customer wrote. `late`: messages with a higher index were decided before it."""
+
+    message_sid: MessageSid
+    index: int
+    author: str
+    body: str
+    media: int = 0
+    participant_sid: ParticipantSid | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJoined:
+    """A worker is a participant: Twilio said so."""
+
+    identity: str
+    participant_sid: ParticipantSid
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLeft:
+    """A worker is no longer a participant."""
+
+    participant_sid: ParticipantSid
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BotReplied:
+    """The bot's answer to one message. `identity` is the address it names when `route` is `email`; `turn` is the turn
+    of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured."""
+
+    message_sid: MessageSid
+    message: str
+    route: Route
+    turn: int
+    identity: str | None = None
+    routable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BotFailed:
+    """The bot was silent, dead or talked nonsense about one message."""
+
+    message_sid: MessageSid
+    turn: int
+    reason: str
+    routable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFound:
+    """A worker was chosen, and claimed in the same transaction. `at_ms`: his new lastAcceptedTaskTime."""
+
+    identity: str
+    worker_sid: WorkerSid
+    at_ms: int
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchWorker:
+    """The address belongs to no worker of the workspace. `quiet`: the customer was already waiting."""
+
+    address: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyAvailable:
+    """No worker of the queue is available now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFound:
+    """The CRM knows who writes from this address."""
+
+    customer_id: str
+    display_name: str
+    avatar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """An effect was rejected, or its deadline passed."""
+
+    key: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationClosed:
+    """The conversation is closed or removed; both are final."""
+
+    reason: str = ""
+
+
+Event = (
+    ConversationStarted
+    | CustomerJoined
+    | MessageReceived
+    | WorkerJoined
+    | WorkerLeft
+    | BotReplied
+    | BotFailed
+    | WorkerFound
+    | NoSuchWorker
+    | NobodyAvailable
+    | CustomerFound
+    | EffectFailed
+    | ConversationClosed
+)

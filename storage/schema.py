@@ -1,0 +1,176 @@
+"""The tables. Times are milliseconds since 1970, UTC; JSON is text, written and read by `codec`.
+
+`conversation`   the current snapshot, and how far its messages were read (`next_index`: every lower one is accounted for)
+`history`        one row per decision, numbered from 1 without gaps: enough to decide again, and to explain
+`inbox`          one row per accepted event under its idempotency key; `waiting` ones are decided later
+`look`           "something was or will be published here": due after a grace, gone when the message came by itself
+`outbox`         one row per effect, in its lane, with its status, until long after it is done
+`reservation`    when each worker was last assigned, by whichever route
+`customer`, `customer_channel`   the built-in customer book
+`meta`           when this database was created
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+# SQLite counts a plain INTEGER PRIMARY KEY by itself; PostgreSQL wants it wide.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("sid", String(34), nullable=False, unique=True),
+    Column("state", String(32), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("address", Text),
+    Column("proxy_address", Text),
+    Column("waiting_since", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    Column("service_sid", String(34)),
+    Column("next_index", Integer, nullable=False, server_default=text("0")),
+    Column("members_known", Boolean, nullable=False),
+)
+Index("conversation_by_state", conversation.c.state, conversation.c.id)
+Index("conversation_by_address", conversation.c.address, conversation.c.proxy_address)
+Index(
+    "conversation_waiting",
+    conversation.c.waiting_since,
+    sqlite_where=conversation.c.waiting_since.is_not(None),
+    postgresql_where=conversation.c.waiting_since.is_not(None),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("conversation_sid", String(34), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("trigger", String(32), nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("dest", String(32), nullable=False),
+    Column("row", String(128), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("table_version", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("conversation_sid", String(34), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("message_index", Integer),
+    Column("version", Integer),
+    Column("event", Text, nullable=False),
+    Column("last_error", Text),
+    sqlite_with_rowid=False,
+)
+Index(
+    "inbox_open",
+    inbox.c.conversation_sid,
+    inbox.c.due_at,
+    sqlite_where=inbox.c.status == "waiting",
+    postgresql_where=inbox.c.status == "waiting",
+)
+
+look = Table(
+    "look",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("conversation_sid", String(34)),
+    Column("service_sid", String(34)),
+    Column("address", Text),
+    Column("proxy_address", Text),
+    Column("friendly_name", Text),
+    Column("due_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+)
+Index("look_by_due", look.c.due_at)
+Index("look_by_conversation", look.c.conversation_sid)
+Index("look_by_address", look.c.address)
+
+OPEN_STATUSES = ("pending", "running", "retrying", "ambiguous")
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("conversation_sid", String(34), nullable=False),
+    Column("lane", String(48), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("intent_at", BigInteger),
+    Column("done_at", BigInteger),
+    Column("after_index", Integer),
+    Column("result_sid", String(34)),
+    Column("result_index", Integer),
+    Column("last_error", Text),
+)
+_open = outbox.c.status.in_(OPEN_STATUSES)
+Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open, postgresql_where=_open)
+Index("outbox_by_conversation", outbox.c.conversation_sid, outbox.c.seq)
+
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("worker_sid", String(34), primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("last_assigned_at", BigInteger, nullable=False),
+)
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("customer_id", String(128), nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("avatar", Text),
+    Column("worker", Text),
+    Column("links", Text, nullable=False),
+    Column("details", Text, nullable=False),
+)
+Index("customer_by_worker", customer.c.worker, customer.c.id)
+
+customer_channel = Table(
+    "customer_channel",
+    metadata,
+    Column("customer_id", String(128), ForeignKey("customer.customer_id", ondelete="CASCADE"), primary_key=True),
+    Column("type", String(32), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("normalised", Text, nullable=False),
+)
+Index("customer_channel_by_address", customer_channel.c.normalised)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
