@@ -1,8 +1,11 @@
-"""One Protocol per neighbour. Ports speak our dataclasses and raise our errors; only adapters know a vendor's spelling."""
+"""One Protocol per neighbour. Ports speak our dataclasses and raise our errors; only adapters know a vendor's
+spelling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from states.customers import Customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,36 +141,6 @@ class Bot(Protocol):
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises `BotUnusable` when it is silent, dead or talks nonsense."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One way to reach a customer: type `sms`, `whatsapp`, `chat`, `email`…, and the value as the CRM spells it."""
-
-    type: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Something about a customer that a worker may open."""
-
-    type: str
-    value: str
-    display_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """A customer as the CRM knows him. `worker`: the identity who owns him. `details`: {"title", "content"}."""
-
-    customer_id: str
-    display_name: str
-    channels: tuple[Channel, ...] = ()
-    avatar: str | None = None
-    links: tuple[Link, ...] = ()
-    details: dict[str, str] = field(default_factory=dict)
-    worker: str | None = None
 
 
 class Crm(Protocol):

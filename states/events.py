@@ -14,7 +14,7 @@ Route = Literal["no", "agent", "email"]
 
 @dataclass(frozen=True, slots=True)
 class ConversationStarted:
-    """Twilio told of a new conversation, with the pair of addresses it joins and the name it was given."""
+    """Twilio told of a new conversation, with the pair of addresses it joins and the name it has."""
 
     address: str | None
     proxy_address: str | None

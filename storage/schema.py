@@ -1,13 +1,16 @@
 """The tables. Times are milliseconds since 1970, UTC; JSON is text, written and read by `codec`.
 
-`conversation`   the current snapshot, and how far its messages were read (`next_index`: every lower one is accounted for)
-`history`        one row per decision, numbered from 1 without gaps: enough to decide again, and to explain
-`inbox`          one row per accepted event under its idempotency key; `waiting` ones are decided later
-`look`           "something was or will be published here": due after a grace, gone when the message came by itself
-`outbox`         one row per effect, in its lane, with its status, until long after it is done
-`reservation`    when each worker was last assigned, by whichever route
-`customer`, `customer_channel`   the built-in customer book
-`meta`           when this database was created
+- `conversation`: the current snapshot, its name in Twilio, and how far its messages were read (`next_index`: every
+  lower one is accounted for; `members_known`: nobody can be in it unheard of; `has_waiting`: the inbox holds undecided
+  events).
+- `history`: one row per decision, numbered from 1 without gaps: enough to decide again, and to explain.
+- `inbox`: one row per accepted event under its idempotency key; `waiting` ones are decided later.
+- `look`: something was or will be published here: due after a grace, gone when the message came by itself; `whole`
+  ones look at the participants and the state too.
+- `outbox`: one row per effect, in its lane, with its status, until long after it is done.
+- `reservation`: when each worker was last assigned, by whichever route.
+- `customer`, `customer_channel`: the built-in customer book.
+- `meta`: when this database was created.
 """
 
 from sqlalchemy import (
@@ -43,8 +46,10 @@ conversation = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("snapshot", Text, nullable=False),
     Column("service_sid", String(34)),
+    Column("friendly_name", Text),
     Column("next_index", Integer, nullable=False, server_default=text("0")),
     Column("members_known", Boolean, nullable=False),
+    Column("has_waiting", Boolean, nullable=False),
 )
 Index("conversation_by_state", conversation.c.state, conversation.c.id)
 Index("conversation_by_address", conversation.c.address, conversation.c.proxy_address)
@@ -86,13 +91,10 @@ inbox = Table(
     Column("last_error", Text),
     sqlite_with_rowid=False,
 )
-Index(
-    "inbox_open",
-    inbox.c.conversation_sid,
-    inbox.c.due_at,
-    sqlite_where=inbox.c.status == "waiting",
-    postgresql_where=inbox.c.status == "waiting",
-)
+_waiting = inbox.c.status == "waiting"
+Index("inbox_waiting", inbox.c.conversation_sid, sqlite_where=_waiting, postgresql_where=_waiting)
+Index("inbox_due", inbox.c.due_at, sqlite_where=_waiting, postgresql_where=_waiting)
+Index("inbox_by_conversation", inbox.c.conversation_sid, inbox.c.message_index)
 
 look = Table(
     "look",
@@ -103,6 +105,8 @@ look = Table(
     Column("address", Text),
     Column("proxy_address", Text),
     Column("friendly_name", Text),
+    Column("whole", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("tries", Integer, nullable=False, server_default=text("0")),
 )

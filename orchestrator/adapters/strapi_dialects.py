@@ -1,0 +1,142 @@
+"""How the generations of Strapi spell the same questions and answers; pure, no network.
+
+v3 lives at the root, answers bare lists, pages by offset and cannot filter by a component's field. v4 and v5 live under
+`/api`, answer `{"data": …, "meta": …}`, page by number and filter by channel; v4 alone wraps a record in `attributes`.
+Lists are cut silently (v3 at 100; v4 and v5 at 25, never more than 100), so every list is asked for page by page.
+Sources: docs.strapi.io, "REST API: Filters / Sort and Pagination", and what 3.6.11, 4.26.2 and 5.54.0 answered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from orchestrator.addresses import is_phone, normalise, spellings
+from orchestrator.errors import CrmUnavailable
+from states.customers import Channel, Customer, Link
+
+PAGE_SIZE = 100
+Query = Mapping[str, str]
+
+
+class Dialect(Protocol):
+    """One generation's spelling."""
+
+    prefix: str
+
+    def by_id(self, customer_id: str) -> Query:
+        """The filter for one customer_id."""
+
+    def by_address(self, address: str) -> list[Query] | None:
+        """Filters that may find an address, the likeliest first; None if this generation has no such filter."""
+
+    def page(self, query: Query, number: int, seen: int) -> Query:
+        """The query for page `number` (from 1), after `seen` records."""
+
+    def records(self, answer: object) -> list[dict[str, Any]]:
+        """The records of an answer, unwrapped. Raises CrmUnavailable for anything but a list of customers."""
+
+    def is_last(self, answer: Any, number: int) -> bool:
+        """Whether page `number` says there is none after it."""
+
+
+class StrapiV3:
+    """Strapi v3."""
+
+    prefix = ""
+
+    def by_id(self, customer_id: str) -> Query:
+        return {"customer_id": customer_id}
+
+    def by_address(self, address: str) -> None:
+        return None
+
+    def page(self, query: Query, number: int, seen: int) -> Query:
+        return {**query, "_sort": "id:asc", "_limit": str(PAGE_SIZE), "_start": str(seen)}
+
+    def records(self, answer: object) -> list[dict[str, Any]]:
+        return _records(answer)
+
+    def is_last(self, answer: Any, number: int) -> bool:
+        return not answer  # it names no total, and its limit can be configured lower than what we ask for
+
+
+class StrapiV4:
+    """Strapi v4 and v5."""
+
+    prefix = "/api"
+
+    def by_id(self, customer_id: str) -> Query:
+        return {"filters[customer_id][$eq]": customer_id}
+
+    def by_address(self, address: str) -> list[Query]:
+        exact = [{"filters[channels][value][$eq]": value} for value in spellings(address)]
+        key = normalise(address)
+        if is_phone(key):
+            # However a number is grouped and prefixed, it ends in its last two digits.
+            return [*exact, {"filters[channels][value][$endsWith]": key[-2:]}]
+        return [*exact, {"filters[channels][value][$eqi]": key}]
+
+    def page(self, query: Query, number: int, seen: int) -> Query:
+        paging = {"pagination[page]": str(number), "pagination[pageSize]": str(PAGE_SIZE)}
+        return {**query, "populate": "channels", "sort": "id", **paging}
+
+    def records(self, answer: object) -> list[dict[str, Any]]:
+        return _records(answer.get("data") if isinstance(answer, dict) else None)
+
+    def is_last(self, answer: Any, number: int) -> bool:
+        try:
+            return number >= int(answer["meta"]["pagination"]["pageCount"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CrmUnavailable("Strapi's answer does not say how many pages there are") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Reads a record without trusting it."""
+
+    record: Mapping[str, Any]
+
+    def text(self, name: str) -> str | None:
+        value = self.record.get(name)
+        return value.strip() or None if isinstance(value, str) else None
+
+    def items(self, name: str) -> list["_Field"]:
+        value = self.record.get(name)
+        return [_Field(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def customer_of(record: Mapping[str, Any]) -> Customer | None:
+    """A record as a Customer, leaving out what is missing or not as it should be; None without an id or a name."""
+    field = _Field(record)
+    number = record.get("customer_id")
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    customer_id, name = str(number) if is_number else field.text("customer_id"), field.text("display_name")
+    if customer_id is None or name is None:
+        return None
+    channels = [(item.text("type"), item.text("value")) for item in field.items("channels")]
+    links = [(item.text("type"), item.text("value"), item.text("display_name")) for item in field.items("links")]
+    return Customer(
+        customer_id,
+        name,
+        channels=tuple(Channel(kind, value) for kind, value in channels if kind and value),
+        avatar=field.text("avatar"),
+        links=tuple(Link(kind, value, label) for kind, value, label in links if kind and value and label),
+        details=_details(record.get("details")),
+        worker=field.text("worker"),
+    )
+
+
+def _details(value: object) -> dict[str, str]:
+    details = value if isinstance(value, dict) else {}
+    return {name: details[name] for name in ("title", "content") if isinstance(details.get(name), str)}
+
+
+def _records(found: object) -> list[dict[str, Any]]:
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise CrmUnavailable("Strapi answered something that is no list of customers")
+    return [_unwrapped(record) for record in found]
+
+
+def _unwrapped(record: dict[str, Any]) -> dict[str, Any]:
+    attributes = record.get("attributes")
+    return {"id": record.get("id"), **attributes} if isinstance(attributes, dict) else record

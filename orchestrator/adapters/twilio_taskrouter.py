@@ -1,0 +1,100 @@
+"""Twilio TaskRouter as the neighbour that knows who works here (Twilio Docs, "TaskRouter API v1")."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.adapters.outcomes import PreconditionFailed, calling, known
+from orchestrator.adapters.twilio_transport import json_object
+from orchestrator.errors import NotProcessed
+from orchestrator.ports import Worker
+
+if TYPE_CHECKING:
+    from twilio.rest import Client
+
+LAST_ACCEPTED = "lastAcceptedTaskTime"
+"""The worker's attribute that says when he was last assigned: milliseconds since 1970."""
+
+_PAGE = 200
+"""Workers in a page: with 5 KB of attributes each they fit into one answer."""
+
+_WRITES_MAX = 5
+_LATEST_MS = 2**53
+"""Where JSON numbers stop being exact in JavaScript (RFC 8259, 6), which is what others write them with."""
+
+
+class TwilioTaskRouter:
+    """The `Workers` port over an official client that was built with a `TwilioTransport`.
+
+    queue_sid: the TaskQueue whose workers are "any agent".
+    """
+
+    def __init__(self, client: "Client", workspace_sid: str, queue_sid: str) -> None:
+        self._workers = client.taskrouter.v1.workspaces(workspace_sid).workers
+        self._queue_sid = queue_sid
+
+    async def everyone(self) -> list[Worker]:
+        """All workers of the workspace. A read: harmless twice."""
+        with calling():
+            return [_worker(record) for record in await self._workers.list_async(page_size=_PAGE)]
+
+    async def available(self) -> list[Worker]:
+        """The available workers of the queue. A read: harmless twice."""
+        with calling():
+            records = await self._workers.list_async(available="true", task_queue_sid=self._queue_sid, page_size=_PAGE)
+            return [_worker(record) for record in records]
+
+    async def fetch(self, worker_sid: str) -> Worker:
+        """One worker, attributes shown. A read: harmless twice."""
+        with calling():
+            return _worker(await self._workers(worker_sid).fetch_async())
+
+    async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
+        """Set `lastAcceptedTaskTime` to `at_ms` unless it is as late already, leaving other attributes alone.
+
+        Twice: the second finds it set and writes nothing. An update replaces all attributes, so it is made on
+        the condition that they are as they were read (If-Match), where Twilio gave an ETag to name that by;
+        somebody else's write in between is read and merged, at most five times: then NotProcessed.
+        """
+        for _ in range(_WRITES_MAX):
+            try:
+                with calling():
+                    await self._raise_last_accepted(worker_sid, at_ms)
+            except PreconditionFailed:
+                continue
+            return
+        raise NotProcessed("the worker's attributes kept changing")
+
+    async def _raise_last_accepted(self, worker_sid: str, at_ms: int) -> None:
+        worker = self._workers(worker_sid)
+        read = await worker.fetch_with_http_info_async()
+        attributes = json_object(read.data.attributes)
+        last = _milliseconds(attributes.get(LAST_ACCEPTED))
+        if last is None or last < at_ms:
+            written = json.dumps(attributes | {LAST_ACCEPTED: at_ms})
+            await worker.update_async(attributes=written, **_condition(read.headers))
+
+
+def _condition(headers: dict[str, str]) -> dict[str, str]:
+    """If-Match with the ETag of what was read, whatever letter case its name comes in; nothing without."""
+    etags = [value for name, value in headers.items() if name.lower() == "etag"]
+    return {"if_match": etags[0]} if etags else {}
+
+
+def _worker(record: Any) -> Worker:
+    """A worker as Twilio has him; in a list it may leave the attributes out, which says nothing of them."""
+    return Worker(
+        sid=known(record.sid, str),
+        identity=known(record.friendly_name, str),
+        available=known(record.available, bool),
+        last_accepted_task_time=_milliseconds(json_object(record.attributes).get(LAST_ACCEPTED)),
+        attributes_shown=record.attributes is not None,
+    )
+
+
+def _milliseconds(value: object) -> int | None:
+    """A time another program may have written: an integer, if only in value. What is none counts as unset."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < _LATEST_MS else None

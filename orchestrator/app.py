@@ -1,0 +1,133 @@
+"""The composition root: Settings in, web.Application out. The only place that knows which adapter plays which port."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orchestrator import debug, webhooks
+from orchestrator.adapters.book_crm import BookCrm
+from orchestrator.adapters.guarded_crm import GuardedCrm
+from orchestrator.adapters.http_bot import HttpBot
+from orchestrator.adapters.menu_bot import MenuBot
+from orchestrator.adapters.strapi_crm import StrapiCrm
+from orchestrator.customer_book import seed
+from orchestrator.directory import Directory
+from orchestrator.dispatcher import Dispatcher
+from orchestrator.intake import Intake
+from orchestrator.looker import Looker
+from orchestrator.performing import Performer
+from orchestrator.ports import Bot, Conversations, Crm, Workers
+from orchestrator.reconciler import Reconciler
+from orchestrator.retrying import Patience
+from orchestrator.service import SERVICE, Service
+from orchestrator.settings import Settings
+from orchestrator.verified import refusals
+from orchestrator.waiting_room import WaitingRoom
+from storage.engine import reading_engine, writing_engine
+from storage.opening import ServiceLock, check, upgrade
+from storage.writer import Writer, wall_clock
+
+CRM_TIMEOUT_S = 5.0
+
+
+def build_app(settings: Settings) -> web.Application:
+    """The service as an application; it opens the database when it starts. Raises nothing until then."""
+    app = web.Application(middlewares=[refusals])
+    app.add_routes(webhooks.routes())
+    app.add_routes(debug.routes())
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            service = await _service(settings, stack)
+            app[SERVICE] = service
+            await service.start()
+            yield
+            await service.drain()
+            await service.stop()
+
+    app.cleanup_ctx.append(running)
+    return app
+
+
+async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
+    url = settings.database_url
+    lock = ServiceLock(url)
+    stack.callback(lock.release)
+    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(check, url)
+    if settings.sandbox_mode and settings.crm == "book":
+        await asyncio.to_thread(seed, url)
+    writer = Writer(writing_engine(url), wall_clock)
+    reader = reading_engine(url)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    conversations, workers = await _twilio(settings, stack)
+    directory = Directory(workers)
+    grace_ms = round(settings.publish_grace_s * 1000)
+    intake = Intake(writer, directory, grace_ms)
+    crm = GuardedCrm(_crm(settings, reader, session), time.monotonic)
+    stack.push_async_callback(crm.close)
+    performer = Performer(
+        conversations, workers, directory, _bot(settings, session), crm, writer, settings.quiet_period_s
+    )
+    patience = Patience(
+        settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
+    )
+    dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s, wall_clock)
+    looker = Looker(writer, intake, conversations, directory, grace_ms, wall_clock)
+    return Service(
+        settings=settings,
+        writer=writer,
+        reader=reader,
+        directory=directory,
+        intake=intake,
+        dispatcher=dispatcher,
+        looker=looker,
+        waiting_room=WaitingRoom(writer, directory),
+        reconciler=Reconciler(writer, conversations, looker, settings.reconcile_s),
+        crm=crm,
+    )
+
+
+async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None]:
+    """The official client over our transport. It is imported here, for its resource classes take a while to load."""
+    from twilio.rest import Client
+
+    from orchestrator.adapters.twilio_conversations import TwilioConversations
+    from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
+    from orchestrator.adapters.twilio_transport import TwilioTransport
+
+    transport = TwilioTransport(api_url=settings.twilio_api_url, timeout_s=settings.effect_timeout_s)
+    stack.push_async_callback(transport.close)
+    token = settings.twilio_auth_token.get_secret_value()
+    client = Client(settings.twilio_account_sid, token, http_client=transport)
+    workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
+    if workspace is None or queue is None:
+        return TwilioConversations(client), None
+    return TwilioConversations(client), TwilioTaskRouter(client, workspace, queue)
+
+
+def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession) -> Crm:
+    if settings.crm == "strapi":
+        assert settings.strapi_url is not None, "settings refuse CRM=strapi without STRAPI_URL"
+        password, token = settings.strapi_password, settings.strapi_token
+        return StrapiCrm(
+            session,
+            settings.strapi_url,
+            settings.strapi_identifier,
+            None if password is None else password.get_secret_value(),
+            None if token is None else token.get_secret_value(),
+            CRM_TIMEOUT_S,
+        )
+    return BookCrm(reader)
+
+
+def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:
+    if settings.bot == "http":
+        assert settings.bot_url is not None, "settings refuse BOT=http without BOT_URL"
+        return HttpBot(session, settings.bot_url, settings.bot_timeout_s)
+    return MenuBot()

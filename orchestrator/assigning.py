@@ -1,0 +1,55 @@
+"""Who gets the customer: choosing and claiming a worker in the transaction that accepts the choice.
+
+The service's own record of assignments decides who has been idle longest; a worker's `lastAcceptedTaskTime` only seeds
+it. Two customers at once therefore meet two workers where two are available, and one worker takes all who wait.
+"""
+
+from collections.abc import Collection, Sequence
+
+from orchestrator.ports import Worker
+from states.events import Event, NobodyAvailable, WorkerFound
+from states.names import WorkerSid
+from states.policy import IdleWorker, longest_idle
+from storage import reservations
+from storage.unit import Unit
+
+
+def assign_longest_idle(
+    unit: Unit, conversation_sid: str, available: Sequence[Worker], excluding: Collection[str]
+) -> Event | None:
+    """Claim the longest idle of `available` for a conversation in `routing`; None where somebody is on his way."""
+    if not _still_looks(unit, conversation_sid):
+        return None
+    record = reservations.last_assigned(unit.connection, [worker.sid for worker in available])
+    chosen = longest_idle(
+        [
+            IdleWorker(worker.identity, worker.sid, record.get(worker.sid, worker.last_accepted_task_time))
+            for worker in available
+        ],
+        excluding,
+    )
+    if chosen is None:
+        return NobodyAvailable()
+    worker = next(worker for worker in available if worker.sid == chosen.worker_sid)
+    return _claim(unit, worker, record.get(worker.sid), named=False)
+
+
+def assign_named(unit: Unit, conversation_sid: str, worker: Worker) -> Event | None:
+    """Claim the worker the customer named, available or not; None where somebody is on his way."""
+    if not _still_looks(unit, conversation_sid):
+        return None
+    record = reservations.last_assigned(unit.connection, [worker.sid])
+    return _claim(unit, worker, record.get(worker.sid), named=True)
+
+
+def _still_looks(unit: Unit, conversation_sid: str) -> bool:
+    stored = unit.conversation(conversation_sid)
+    return stored is not None and stored.conversation.state == "routing" and stored.conversation.claim is None
+
+
+def _claim(unit: Unit, worker: Worker, recorded: int | None, *, named: bool) -> WorkerFound:
+    """The assignment's time is the later of now and his last one plus 1, so that order survives a burst."""
+    last = max(recorded or 0, worker.last_accepted_task_time or 0)
+    at_ms = max(unit.now, last + 1)
+    reservations.reserve(unit.connection, worker.sid, worker.identity, at_ms)
+    return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, named)

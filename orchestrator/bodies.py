@@ -1,0 +1,169 @@
+"""A webhook's body: read within bounds, split into fields, and asked for its fields by name.
+
+aiohttp's own form parser answers 500 to bad UTF-8, an unknown charset, broken compression and malformed
+multipart, and waits for ever for a body that drips. Here every such body is refused with a reason of ours.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias, overload
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook
+
+Pairs: TypeAlias = list[tuple[bytes, bytes]]
+
+BODY_MAX_BYTES = 256 * 1024
+BODY_DEADLINE_S = 3.0
+FIELDS_MAX = 1_000
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+ENCODINGS = {"", "identity", "gzip", "deflate"}
+CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
+CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
+WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+async def read_body(request: web.Request, limit: int = BODY_MAX_BYTES, deadline_s: float = BODY_DEADLINE_S) -> bytes:
+    """The body, decompressed, of at most `limit` bytes and complete within `deadline_s` seconds.
+
+    Raises `BodyTooLarge` (at once where Content-Length says so), `BodyTooSlow`, and `MalformedWebhook` where the
+    transfer or the content encoding is broken or the client left.
+    """
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge(f"the body is over {limit} bytes")
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise MalformedWebhook("the body is compressed in an unknown way")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline_s):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise BodyTooLarge(f"the body is over {limit} bytes")
+    except TimeoutError:
+        raise BodyTooSlow(f"the body was not complete within {deadline_s:g} s") from None
+    except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as broken:
+        raise MalformedWebhook(f"the body cannot be read ({type(broken).__name__})") from None
+    return bytes(body)
+
+
+def split_form(body: bytes) -> Pairs:
+    """The decoded fields of an urlencoded body, empty values kept, as the signature covers them.
+
+    Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
+    """
+    fields = (field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&") if field)
+    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in fields]
+
+
+def check_form(body: bytes, content_type: str | None) -> None:
+    """Raises `MalformedWebhook` where the body is no urlencoded form in UTF-8 of at most 1,000 fields."""
+    if media_type(content_type) not in ("", FORM):
+        raise MalformedWebhook("the body is no form")
+    charset = CHARSET.search(content_type or "")
+    if charset and charset[1].lower() not in CHARSETS:
+        raise MalformedWebhook("the charset is not UTF-8")
+    if BROKEN_ESCAPE.search(body):
+        raise MalformedWebhook("a percent escape is broken")
+    if body.count(b"&") >= FIELDS_MAX:
+        raise MalformedWebhook(f"the form has over {FIELDS_MAX} fields")
+
+
+def parse_json(body: bytes) -> Pairs:
+    """The scalars of a JSON object as form fields; null, lists and objects inside it are left out.
+
+    Raises `MalformedWebhook` where the body is no JSON object in UTF-8.
+    """
+    try:
+        members = json.loads(body.decode(), object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str)
+        if not isinstance(members, tuple):
+            raise MalformedWebhook("the body is no JSON object")
+        scalars = ((name, value) for name, value in members if isinstance(value, str | bool))
+        return [(name.encode(), _text(value).encode()) for name, value in scalars]
+    except (ValueError, RecursionError):
+        raise MalformedWebhook("the body is no JSON in UTF-8") from None
+
+
+def _text(value: str | bool) -> str:
+    return value if isinstance(value, str) else str(value).lower()
+
+
+def media_type(content_type: str | None) -> str:
+    """The media type without its parameters, in lower case; "" when there is none."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+class Form(Mapping[str, str]):
+    """The fields of a webhook. A field with an empty value is absent.
+
+    The signature leaves the borders between fields open, so a field that comes twice with different values is
+    `MalformedWebhook` when it is read; one that nobody reads is nobody's concern.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, set[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, set()).add(value)
+
+    @classmethod
+    def decoded(cls, pairs: Pairs) -> "Form":
+        """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
+        if any(b"\0" in name or b"\0" in value for name, value in pairs):
+            raise MalformedWebhook("a field has a NUL in it")
+        try:
+            return cls((name.decode(), value.decode()) for name, value in pairs)
+        except UnicodeDecodeError:
+            raise MalformedWebhook("a field is not UTF-8") from None
+
+    def __getitem__(self, name: str) -> str:
+        values = self._values[name]
+        if len(values) > 1:
+            raise MalformedWebhook(f"{name} comes twice")
+        (value,) = values
+        if not value:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, values in self._values.items() if values != {""})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def need(self, name: str) -> str:
+        """The value of a field this event cannot do without. Raises `MalformedWebhook`."""
+        value = self.get(name)
+        if value is None:
+            raise MalformedWebhook(f"{name} is missing")
+        return value
+
+    @overload
+    def sid(self, name: str, needed: Literal[True] = True) -> str: ...
+    @overload
+    def sid(self, name: str, needed: Literal[False]) -> str | None: ...
+    def sid(self, name: str, needed: bool = True) -> str | None:
+        """A SID: two letters and 32 hexadecimal digits, else `MalformedWebhook`; None where it may be absent."""
+        value = self.need(name) if needed else self.get(name)
+        if value is not None and not SID.fullmatch(value):
+            raise MalformedWebhook(f"{name} is no SID")
+        return value
+
+    @overload
+    def integer(self, name: str, needed: Literal[True] = True) -> int: ...
+    @overload
+    def integer(self, name: str, needed: Literal[False]) -> int | None: ...
+    def integer(self, name: str, needed: bool = True) -> int | None:
+        """A whole number from 0, else `MalformedWebhook`; None where it may be absent."""
+        value = self.need(name) if needed else self.get(name)
+        if value is not None and not WHOLE_NUMBER.fullmatch(value):
+            raise MalformedWebhook(f"{name} is no whole number")
+        return None if value is None else int(value)

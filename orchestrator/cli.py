@@ -1,0 +1,270 @@
+"""The commands. Exit codes: 0 done, 1 failed, 2 wrong usage, 69 a needed service is down, 78 bad configuration.
+
+Commands that only read open the database read-only, beside a running service or without one; those that write do it in
+one short transaction.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from orchestrator.errors import SettingsError
+from orchestrator.settings import Settings
+from storage.errors import DatabaseUnusable, StorageError
+
+FAILED, DOWN, MISCONFIGURED = 1, 69, 78
+
+app = typer.Typer(
+    name="expert-hub",
+    help="A conversation orchestrator for clienteling over Twilio Conversations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+conversations = typer.Typer(help="See where conversations are, and why.", no_args_is_help=True)
+customers = typer.Typer(help="The built-in customer book.", no_args_is_help=True)
+db = typer.Typer(help="The database: schema and backup.", no_args_is_help=True)
+app.add_typer(conversations, name="conversations")
+app.add_typer(customers, name="customers")
+app.add_typer(db, name="db")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Sid = Annotated[str, typer.Argument(metavar="CH…", help="The conversation's SID.")]
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say why on standard error, and exit."""
+    typer.echo(f"expert-hub: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run a command; what is wrong with the configuration or the database is told in lines, not in a traceback."""
+    try:
+        app()
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(f"expert-hub: {fault}", err=True)
+        sys.exit(MISCONFIGURED)
+    except DatabaseUnusable as error:
+        typer.echo(f"expert-hub: {error}", err=True)
+        sys.exit(MISCONFIGURED)
+    except StorageError as error:
+        typer.echo(f"expert-hub: {error}", err=True)
+        sys.exit(DOWN)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Where to listen; default HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default PORT.", min=0, max=65535)] = None,
+    sandbox: Annotated[
+        bool | None, typer.Option("--sandbox/--no-sandbox", help="Default: on unless Twilio credentials are set.")
+    ] = None,
+) -> None:
+    """Run the service, and the sandbox where there are no Twilio credentials."""
+    from orchestrator.running import run_service
+
+    settings = Settings.load(host=host, port=port)
+    raise typer.Exit(run_service(settings, settings.sandbox_mode if sandbox is None else sandbox))
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int | None, typer.Option(help="Default SANDBOX_PORT.", min=0, max=65535)] = None,
+    service_url: Annotated[str | None, typer.Option(help="Where webhooks go; default PUBLIC_URL.")] = None,
+) -> None:
+    """Run the local Twilio alone."""
+    from orchestrator.running import run_sandbox
+
+    settings = Settings.load(sandbox_port=port)
+    raise typer.Exit(run_sandbox(settings, service_url or settings.public_url))
+
+
+@app.command()
+def say(
+    sender: Annotated[str, typer.Argument(metavar="FROM", help="The customer's number, or identity for chat.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    to: Annotated[str | None, typer.Option(metavar="PROXY", help="Our number; default the sandbox's own.")] = None,
+    channel: Annotated[str, typer.Option(metavar="sms|whatsapp|chat")] = "sms",
+) -> None:
+    """Send a customer's message through the sandbox."""
+    from orchestrator.saying import SandboxDown, SandboxRefused, inbound
+
+    if channel not in ("sms", "whatsapp", "chat"):
+        raise typer.BadParameter("must be sms, whatsapp or chat", param_hint="--channel")
+    settings = Settings.load()
+    message = {"from": sender, "body": text, "channel": channel} | ({} if to is None else {"to": to})
+    try:
+        answer = inbound(f"http://127.0.0.1:{settings.sandbox_port}", message)
+    except SandboxDown as error:
+        fail(f"{error}; start it with `expert-hub serve` or `expert-hub sandbox`", DOWN)
+    except SandboxRefused as error:
+        fail(str(error))
+    _print_json(answer)
+
+
+@conversations.command("list")
+def list_conversations(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    after: Annotated[int | None, typer.Option(help="The `next` of an earlier page.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Conversations, newest first."""
+    from orchestrator import dumps
+    from states.table import STATES
+    from storage.conversations import page
+
+    if state is not None and state not in STATES:
+        raise typer.BadParameter(f"must be one of {', '.join(STATES)}", param_hint="--state")
+    found, following = _read(lambda connection: page(connection, state, limit, after))
+    summaries = [dumps.summary(conversation) for conversation in found]
+    if as_json:
+        _print_json({"conversations": summaries, "next": None if following is None else str(following)})
+        return
+    rows = (
+        (s["conversation_sid"], s["state"], s["updated_at"], (s["worker"] or {}).get("identity", "")) for s in summaries
+    )
+    _print_table(("CONVERSATION", "STATE", "UPDATED", "WORKER"), rows)
+    if following is not None:
+        typer.echo(f"more: --after {following}")
+
+
+@conversations.command()
+def show(sid: Sid, as_json: AsJson = True) -> None:  # noqa: ARG001 - it is JSON either way
+    """The whole state dump of one conversation."""
+    _print_json(_dump(sid))
+
+
+@conversations.command("history")
+def show_history(sid: Sid, as_json: AsJson = False) -> None:
+    """What happened to one conversation, decision by decision."""
+    rows = _dump(sid)["history"]
+    if as_json:
+        _print_json(rows)
+        return
+    cells = ((str(r["version"]), r["at"], r["source"], r["trigger"], r["dest"], ",".join(r["effects"])) for r in rows)
+    _print_table(("", "AT", "FROM", "TRIGGER", "TO", "EFFECTS"), cells)
+
+
+@customers.command("import")
+def import_customers(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|FILE.json", exists=True, dir_okay=False, readable=True)],
+) -> None:
+    """Bring customers into the book; importing twice changes nothing. Bad rows are listed and the good ones kept."""
+    from orchestrator.customer_book import import_file
+
+    report = import_file(Settings.load().database_url, file)
+    typer.echo(f"{report.read} read, {report.changed} added or changed, {len(report.faults)} refused")
+    for fault in report.faults:
+        typer.echo(f"{file.name}:{fault}", err=True)
+    if report.faults:
+        raise typer.Exit(FAILED)
+
+
+@customers.command("list")
+def list_customers(as_json: AsJson = False) -> None:
+    """Everybody in the book."""
+    from dataclasses import asdict
+
+    from storage.customers import all_customers
+
+    found = _read(lambda connection: [asdict(customer) for customer in all_customers(connection)])
+    if as_json:
+        _print_json(found)
+        return
+    rows = (
+        (c["customer_id"], c["display_name"], c["worker"] or "", " ".join(ch["value"] for ch in c["channels"]))
+        for c in found
+    )
+    _print_table(("ID", "NAME", "WORKER", "CHANNELS"), rows)
+
+
+@app.command()
+def diagram(
+    format: Annotated[str, typer.Option("--format", metavar="mermaid|markdown|svg")] = "mermaid",  # noqa: A002
+) -> None:
+    """Draw the state machine, from the table itself."""
+    from states import diagram as drawn
+    from states.drawing import as_svg
+
+    drawings: dict[str, Callable[[], str]] = {
+        "mermaid": drawn.as_mermaid,
+        "markdown": drawn.as_markdown,
+        "svg": as_svg,
+    }
+    if format not in drawings:
+        raise typer.BadParameter("must be mermaid, markdown or svg", param_hint="--format")
+    typer.echo(drawings[format](), nl=False)
+
+
+@db.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the schema up to date; the service does the same when it starts."""
+    from storage.opening import upgrade
+
+    typer.echo(upgrade(Settings.load().database_url))
+
+
+@db.command("current")
+def current_schema(as_json: AsJson = False) -> None:
+    """The schema revision of the database, and the one this version needs."""
+    from storage.opening import HEAD, revision_of
+
+    found = revision_of(Settings.load().database_url)
+    if as_json:
+        _print_json({"revision": found, "needed": HEAD})
+        return
+    typer.echo(f"{found or 'no database yet'} (this version needs {HEAD})")
+
+
+@db.command("backup")
+def backup_database(file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False)]) -> None:
+    """Copy the database into a new file, while it is being served or not."""
+    from storage.opening import backup
+
+    url = Settings.load().database_url
+    try:
+        backup(url, file)
+    except FileExistsError:
+        fail(f"{file} exists; name a file that does not")
+    typer.echo(f"backed up to {file} ({file.stat().st_size} bytes)")
+
+
+def _read(work: Callable[[Any], Any]) -> Any:
+    """Run `work` on a read-only connection."""
+    from storage.opening import reading
+
+    with reading(Settings.load().database_url) as connection:
+        return work(connection)
+
+
+def _dump(sid: str) -> dict[str, Any]:
+    from orchestrator import dumps
+    from storage.conversations import dump
+
+    found = _read(lambda connection: dump(connection, sid))
+    if found is None:
+        fail(f"no conversation {sid[:34]} in this database")
+    return dumps.full(found)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Columns as wide as what they hold; control characters of outside text are shown, not obeyed."""
+    shown = [head, *(tuple(_harmless(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[n]) for row in shown) for n in range(len(head))]
+    for row in shown:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _harmless(cell: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in cell)

@@ -1,0 +1,141 @@
+"""The routes for people and programs: state dumps, the machine, health, metrics.
+
+Who may ask: the bearer of ADMIN_TOKEN, or, without one, whoever asks over loopback and through no proxy.
+"""
+
+import hmac
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from orchestrator import dumps, metrics
+from orchestrator.service import SERVICE, Service
+from orchestrator.settings import Settings
+from states import diagram, drawing
+from states.table import STATES
+from storage import conversations
+
+PAGE_DEFAULT = 50
+PAGE_MAX = 500
+_SID = re.compile(r"CH[0-9a-fA-F]{32}")
+
+
+def may_ask(request: web.Request, settings: Settings) -> bool:
+    """Whether the request comes from an operator."""
+    if settings.admin_token is not None:
+        given = request.headers.get("Authorization", "")
+        wanted = f"Bearer {settings.admin_token.get_secret_value()}"
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
+    proxied = any(name.lower() == "forwarded" or name.lower().startswith("x-forwarded-") for name in request.headers)
+    return not proxied and _is_loopback(request.remote) and _is_loopback(urlsplit(settings.public_url).hostname)
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _operator(request: web.Request) -> Service:
+    service = request.app[SERVICE]
+    if not may_ask(request, service.settings):
+        raise web.HTTPUnauthorized(text="")
+    return service
+
+
+async def list_conversations(request: web.Request) -> web.Response:
+    """Summaries, newest first."""
+    service = _operator(request)
+    state = request.query.get("state") or None
+    if state is not None and state not in STATES:
+        return _refused(f"state must be one of {', '.join(STATES)}")
+    limit = request.query.get("limit") or str(PAGE_DEFAULT)
+    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_MAX:
+        return _refused(f"limit must be a whole number from 1 to {PAGE_MAX}")
+    after = request.query.get("after") or None
+    if after is not None and not (after.isascii() and after.isdecimal() and len(after) < 18):
+        return _refused("after must be the `next` of an earlier page")
+    cursor = None if after is None else int(after)
+    async with service.reader.connect() as connection:
+        found, following = await connection.run_sync(conversations.page, state, int(limit), cursor)
+    return web.json_response(
+        {
+            "conversations": [dumps.summary(conversation) for conversation in found],
+            "next": None if following is None else str(following),
+        }
+    )
+
+
+async def show_conversation(request: web.Request) -> web.Response:
+    """The state dump of one conversation."""
+    service = _operator(request)
+    sid = request.match_info["sid"]
+    if _SID.fullmatch(sid) is None:
+        return _refused("no such conversation", 404)
+    async with service.reader.connect() as connection:
+        found = await connection.run_sync(conversations.dump, sid)
+    if found is None:
+        return _refused("no such conversation", 404)
+    return web.json_response(dumps.full(found))
+
+
+async def show_machine(request: web.Request) -> web.Response:
+    """The table, as JSON, Mermaid or a picture."""
+    _operator(request)
+    match request.query.get("format", "json"):
+        case "json":
+            return web.json_response(diagram.as_json())
+        case "mermaid":
+            return web.Response(text=diagram.as_mermaid(), content_type="text/plain")
+        case "svg":
+            return web.Response(text=drawing.as_svg(), content_type="image/svg+xml")
+        case _:
+            return _refused("format must be json, mermaid or svg")
+
+
+def _refused(reason: str, status: int = 400) -> web.Response:
+    return web.json_response({"error": reason}, status=status)
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """The process lives."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Webhooks can be accepted; what hinders it is told to operators only."""
+    service = request.app[SERVICE]
+    reason = await service.hindrance()
+    status = 200 if reason is None else 503
+    if service.settings.admin_token is not None and may_ask(request, service.settings):
+        return web.json_response({"ready": reason is None, "reason": reason}, status=status)
+    return web.Response(text="ready\n" if reason is None else "not ready\n", status=status)
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """Prometheus text."""
+    service = _operator(request)
+    async with service.reader.connect() as connection:
+        counts = await connection.run_sync(conversations.count_by_state)
+    for state in STATES:
+        metrics.CONVERSATIONS.labels(state=state).set(counts.get(state, 0))
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes for people and programs."""
+    return [
+        web.get("/debug/conversations", list_conversations),
+        web.get("/debug/conversations/{sid}", show_conversation),
+        web.get("/debug/machine", show_machine),
+        web.get("/healthz", healthz),
+        web.get("/readyz", readyz),
+        web.get("/metrics", show_metrics),
+    ]

@@ -1,0 +1,91 @@
+"""Directory: who works here, and who of them is free. Asked for as seldom as may be.
+
+The list of workers is read at the start, every minute, on each TaskRouter event, and once more before an address is
+called nobody's; who is available is asked whenever somebody is to be chosen. Callers who ask at the same time share
+one call.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+
+import structlog
+
+from orchestrator.errors import EffectError
+from orchestrator.fresh import Fresh
+from orchestrator.ports import Worker, Workers
+from states.roles import Knowledge
+
+log = structlog.get_logger()
+REFRESH_S = 60.0
+
+
+class Directory:
+    """The workers of one workspace; `workers` is None where TaskRouter is not configured."""
+
+    def __init__(self, workers: Workers | None) -> None:
+        self._workers = workers
+        self._by_identity: dict[str, Worker] = {}
+        self._seeds: dict[str, Worker] = {}
+        self.refresh = Fresh(self._read)
+        self.available = Fresh(self._read_available)
+        self.stale = asyncio.Event()
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a workspace at all."""
+        return self._workers is not None
+
+    def knowledge(self, *, sure: bool = False) -> Knowledge:
+        """Who is known to work here, for `states.roles`."""
+        identities: Collection[str] | None = self._by_identity.keys() if self.configured else None
+        return Knowledge(identities, sure)
+
+    def known(self, identity: str) -> Worker | None:
+        """The worker with this identity in any letter case, as last heard."""
+        return self._by_identity.get(identity.casefold())
+
+    async def find(self, identity: str) -> Worker | None:
+        """The worker with this identity in any letter case, as TaskRouter has him now; the list is read once more
+        before the answer is no. Raises EffectError when TaskRouter does not answer."""
+        if self._workers is None:
+            return None
+        found = self.known(identity)
+        if found is None:
+            await self.refresh()
+            found = self.known(identity)
+        if found is None:
+            return None
+        fresh = await self._workers.fetch(found.sid)
+        return fresh if fresh.identity.casefold() == identity.casefold() else None
+
+    async def _read(self) -> None:
+        if self._workers is not None:
+            everyone = await self._workers.everyone()
+            self._by_identity = {worker.identity.casefold(): worker for worker in everyone}
+
+    async def _read_available(self) -> list[Worker]:
+        """The available workers of the queue; who was listed without attributes is fetched once to learn them."""
+        if self._workers is None:
+            return []
+        listed = await self._workers.available()
+        return [worker if worker.attributes_shown else await self._seed(worker) for worker in listed]
+
+    async def _seed(self, worker: Worker) -> Worker:
+        assert self._workers is not None
+        if worker.sid not in self._seeds:
+            self._seeds[worker.sid] = await self._workers.fetch(worker.sid)
+        return replace(worker, last_accepted_task_time=self._seeds[worker.sid].last_accepted_task_time)
+
+    async def keep_fresh(self) -> None:
+        """Read the list every minute, and whenever `stale` is set. Runs until cancelled."""
+        while True:
+            self.stale.clear()
+            try:
+                await self.refresh()
+            except EffectError as error:
+                log.warning("directory_not_refreshed", reason=str(error))
+            try:
+                await asyncio.wait_for(self.stale.wait(), REFRESH_S)
+            except TimeoutError:
+                continue

@@ -1,0 +1,145 @@
+"""Dispatcher: drains the outbox. Performs what a commit has marked running, and settles each outcome.
+
+The store hands over the head of each free lane with the commit that made it so; the loop here only finds what falls due
+by time, and asks every few seconds regardless: a wake-up is a hint and polling the truth.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import structlog
+
+from orchestrator.errors import Held
+from orchestrator.intake import Intake, Outcome
+from orchestrator.metrics import EFFECTS, HELD
+from orchestrator.performing import Performer
+from orchestrator.retrying import Patience, after_failure
+from states.effects import Effect
+from storage import codec, outbox
+from storage.errors import StorageError
+from storage.unit import Due
+from storage.writer import Writer
+
+log = structlog.get_logger()
+SIDE_BY_SIDE = 64
+SETTLE_RETRY_S = 1.0
+
+
+class Dispatcher:
+    """Runs effects until told to stop. `poll_s`: how often the outbox is looked at without a hint."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        intake: Intake,
+        performer: Performer,
+        patience: Patience,
+        poll_s: float,
+        clock: Callable[[], int],
+    ) -> None:
+        self._writer = writer
+        self._intake = intake
+        self._performer = performer
+        self._patience = patience
+        self._poll_s = poll_s
+        self._clock = clock
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hint = asyncio.Event()
+        writer.on_started = self.start
+
+    def start(self, dues: Sequence[Due]) -> None:
+        """Perform effects that are marked running."""
+        for due in dues:
+            task = asyncio.create_task(self._run(due))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def wake(self) -> None:
+        """Something may be due now."""
+        self._hint.set()
+
+    async def recover(self) -> None:
+        """Give back what a dead process left running."""
+        quiet_ms = round(self._patience.quiet_period_s * 1000)
+        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms))
+        if count:
+            log.info("effects_recovered", count=count)
+
+    async def run(self) -> None:
+        """Start what falls due, until cancelled."""
+        while True:
+            self._hint.clear()
+            wait_s = self._poll_s
+            try:
+                more = await self._writer.run(lambda unit: unit.start_due(SIDE_BY_SIDE))
+                next_due = await self._writer.run(outbox.next_due)
+                if more:
+                    continue
+                if next_due is not None:
+                    wait_s = min(wait_s, max(0.02, (next_due - self._clock()) / 1000))
+            except StorageError as error:
+                log.error("outbox_not_read", reason=str(error))
+            try:
+                await asyncio.wait_for(self._hint.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more, and let what runs finish; what does not is left for the next start."""
+        self._writer.may_start = False
+        if self._tasks:
+            _done, unfinished = await asyncio.wait(set(self._tasks), timeout=seconds)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _run(self, due: Due) -> None:
+        effect = cast(Effect, codec.decode(due.payload))
+        async with self._slots:
+            outcome = await self._attempt(due, effect)
+        EFFECTS.labels(kind=due.kind, status=outcome.status).inc()
+        await self._settle(due, outcome)
+        if outcome.retry_at is not None:
+            self.wake()
+
+    async def _attempt(self, due: Due, effect: Effect) -> Outcome:
+        started = self._clock()
+        try:
+            outcome = await self._performer.perform(due, effect)
+        except Exception as error:
+            HELD.set(1 if isinstance(error, Held) else 0)
+            routable = self._performer.directory.configured
+            outcome = after_failure(due, effect, error, self._clock(), self._patience, routable)
+            level = log.warning if outcome.retry_at is not None else log.error
+            level(
+                "effect_failed",
+                conversation_sid=due.conversation_sid,
+                key=due.key,
+                kind=due.kind,
+                status=outcome.status,
+                attempts=due.attempts,
+                error=type(error).__name__,
+                reason=str(error),
+            )
+            return outcome
+        HELD.set(0)
+        log.info(
+            "effect_done",
+            conversation_sid=due.conversation_sid,
+            key=due.key,
+            kind=due.kind,
+            ms=self._clock() - started,
+        )
+        return outcome
+
+    async def _settle(self, due: Due, outcome: Outcome) -> None:
+        """The outcome is known to nobody but us: it is written however long the store takes."""
+        while True:
+            try:
+                await self._intake.settle(due, outcome)
+                return
+            except StorageError as error:
+                log.error("outcome_not_written", key=due.key, reason=str(error))
+                await asyncio.sleep(SETTLE_RETRY_S)

@@ -1,0 +1,97 @@
+"""The JSON that tells why a conversation is where it is: the same for the debug routes and the commands."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from states.conversation import Conversation
+from states.decide import triggers_in
+from storage.conversations import Dump
+
+
+def iso(ms: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601, UTC, with milliseconds."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def summary(conversation: Conversation) -> dict[str, Any]:
+    """A conversation without its triggers, history and effects."""
+    customer = conversation.customer
+    worker = conversation.workers[-1] if conversation.workers else None
+    return {
+        "conversation_sid": conversation.sid,
+        "state": conversation.state,
+        "version": conversation.version,
+        "address": conversation.address,
+        "proxy_address": conversation.proxy_address,
+        "customer": None
+        if customer is None
+        else {
+            "customer_id": customer.customer_id,
+            "display_name": customer.display_name,
+            "avatar": customer.avatar,
+        },
+        "worker": None if worker is None else {"identity": worker.identity},
+        "created_at": iso(conversation.created_at),
+        "updated_at": iso(conversation.updated_at),
+    }
+
+
+def full(dump: Dump) -> dict[str, Any]:
+    """Everything: the summary, what may happen next, what happened, and what was asked of the world."""
+    born: dict[int, list[str]] = {}
+    for effect in dump.effects:
+        born.setdefault(int(effect.key.split("/")[1]), []).append(effect.key)
+    return {
+        **summary(dump.conversation),
+        "available_triggers": triggers_in(dump.conversation.state),
+        "history": [history_row(row, born.get(row.version, [])) for row in dump.history],
+        "effects": [_effect_row(row) for row in dump.effects],
+        "undecided": [_inbox_row(row) for row in dump.undecided],
+    }
+
+
+def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:
+    """One decision: the event, the row of the table that fired, and the keys of the effects it asked for."""
+    return {
+        "version": row.version,
+        "at": iso(row.at),
+        "trigger": row.trigger,
+        "source": row.source,
+        "dest": row.dest,
+        "row": row.row,
+        "event": json.loads(row.event),
+        "effects": effects,
+    }
+
+
+def _effect_row(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "lane": row.lane,
+        "status": row.status,
+        "attempts": row.attempts,
+        "created_at": iso(row.created_at),
+        "due_at": iso(row.due_at),
+        "done_at": iso(row.done_at),
+        "result_sid": row.result_sid,
+        "last_error": row.last_error,
+        "payload": json.loads(row.payload),
+    }
+
+
+def _inbox_row(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "status": row.status,
+        "received_at": iso(row.received_at),
+        "due_at": iso(row.due_at),
+        "tries": row.tries,
+        "reason": row.last_error,
+    }

@@ -1,0 +1,34 @@
+"""Fresh: many callers who want a fresh answer to one question share one call that began after they asked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Fresh(Generic[T]):
+    """Asks `ask` at most once at a time; a call that is under way serves nobody who came after its start."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
+        self._ask = ask
+        self._running: asyncio.Task[T] | None = None
+        self._following: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """The answer to a call that began after this one. Raises what `ask` raises."""
+        if self._running is None or self._running.done():
+            task = self._running = asyncio.create_task(self._first())
+        else:
+            if self._following is None:
+                self._following = asyncio.create_task(self._next(self._running))
+            task = self._following
+        return await asyncio.shield(task)
+
+    async def _first(self) -> T:
+        return await self._ask()
+
+    async def _next(self, before: asyncio.Task[T]) -> T:
+        await asyncio.wait([before])
+        self._running, self._following = asyncio.current_task(), None
+        return await self._ask()

@@ -1,0 +1,134 @@
+"""Intake: `accept` a report, `expect` a message, `see` what a look found, `settle` an effect, each in one transaction.
+
+Handlers wait here for the store and for nobody else. What falls due later is a hint to the looker; the store is the
+truth.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.directory import Directory
+from orchestrator.taking import Report, Sighting, admit_result, advance_past_ours, see, take
+from states.events import Event
+from storage import looks
+from storage.unit import Due, Unit
+from storage.writer import Writer
+
+EventMaker = Callable[[Unit], Event | None]
+Result = Event | Report
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a pre-action event announces: a message in a conversation, or a new conversation of an address pair."""
+
+    conversation_sid: str | None = None
+    service_sid: str | None = None
+    address: str | None = None
+    proxy_address: str | None = None
+    friendly_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt at an effect ended: its row's new status, and the event it is for the machine, if it is one.
+
+    `event` may be made inside the transaction, where a choice must be made and claimed at once; it is a report
+    where others may tell the same fact. `index`: where our message stands in the conversation. `retry_at` in
+    milliseconds, for what is not final."""
+
+    status: str
+    event: Result | EventMaker | None = None
+    result_sid: str | None = None
+    index: int | None = None
+    error: str | None = None
+    retry_at: int | None = None
+
+
+class Intake:
+    """The one way in. `grace_ms`: how long a pre-action event waits for its post-action twin."""
+
+    def __init__(self, writer: Writer, directory: Directory, grace_ms: int) -> None:
+        self._writer = writer
+        self._directory = directory
+        self._grace_ms = grace_ms
+        self.on_due: Callable[[], None] = lambda: None
+
+    async def accept(self, report: Report) -> bool:
+        """Take a report in; False if its key was known. Raises StorageError when it could not be committed."""
+        known = self._directory.knowledge()
+
+        def work(unit: Unit) -> tuple[bool, bool]:
+            fresh = take(unit, report, known)
+            stored = unit.conversation(report.conversation_sid)
+            return fresh, stored is not None and stored.has_waiting
+
+        fresh, waits = await self._writer.run(work)
+        if waits:
+            self.on_due()
+        return fresh
+
+    async def note(self, key: str, kind: str, conversation_sid: str) -> None:
+        """Record an event that the machine has nothing to decide about."""
+
+        def work(unit: Unit) -> None:
+            if unit.inbox_row(key) is None:
+                unit.record(
+                    key=key,
+                    conversation_sid=conversation_sid,
+                    kind=kind,
+                    status="done",
+                    received_at=unit.now,
+                    message_index=None,
+                    event="",
+                )
+
+        await self._writer.run(work)
+
+    async def expect(self, expected: Expected) -> None:
+        """Leave a look, due after the grace, for the message a pre-action event announces."""
+
+        def work(unit: Unit) -> None:
+            looks.add(
+                unit,
+                due_at=unit.now + self._grace_ms,
+                conversation_sid=expected.conversation_sid,
+                service_sid=expected.service_sid,
+                address=expected.address,
+                proxy_address=expected.proxy_address,
+                friendly_name=expected.friendly_name,
+            )
+
+        await self._writer.run(work)
+        self.on_due()
+
+    async def see(self, sighting: Sighting, is_unread: Callable[[int], bool] = lambda _index: True) -> int:
+        """Take in what a look found, the directory being fresh; how many customer messages were new."""
+        known = self._directory.knowledge(sure=True)
+        return await self._writer.run(lambda unit: see(unit, sighting, known, is_unread))
+
+    async def settle(self, due: Due, outcome: Outcome) -> None:
+        """Close or postpone an outbox row and take in its result, in one transaction."""
+        known = self._directory.knowledge()
+
+        def work(unit: Unit) -> None:
+            final = outcome.retry_at is None
+            unit.close(
+                due.key,
+                due.lane,
+                status=outcome.status,
+                due_at=unit.now if outcome.retry_at is None else outcome.retry_at,
+                done_at=unit.now if final else None,
+                result_sid=outcome.result_sid,
+                result_index=outcome.index,
+                last_error=outcome.error,
+            )
+            result = outcome.event(unit) if callable(outcome.event) else outcome.event
+            if isinstance(result, Report):
+                take(unit, result, known)
+            elif result is not None:
+                admit_result(unit, due.conversation_sid, due.key, result)
+            if outcome.index is not None:
+                advance_past_ours(unit, due.conversation_sid, outcome.index, known)
+
+        await self._writer.run(work)

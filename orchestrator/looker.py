@@ -1,0 +1,206 @@
+"""Looker: finds in Twilio's record what no webhook has told.
+
+One mechanism serves sparse webhook filters, gaps, who-is-who questions and lost webhooks: list the messages beyond
+the last index, where asked for the participants and the state too, and take them in under the same keys as their
+webhooks.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from orchestrator.directory import Directory
+from orchestrator.errors import EffectError, Gone
+from orchestrator.intake import Intake
+from orchestrator.metrics import LOOKS
+from orchestrator.ports import Conversations, Listed, Member, Published
+from orchestrator.taking import Sighting
+from states.facts import MessagePublished, ParticipantPresent
+from states.names import MessageSid, ParticipantSid
+from storage import conversations as stored_conversations
+from storage import inbox, looks
+from storage.errors import StorageError
+from storage.unit import Unit
+from storage.writer import Writer
+
+log = structlog.get_logger()
+SIDE_BY_SIDE = 16
+IDLE_S = 2.0
+FAILED_LOOK_MS = 1_000
+LOOKS_EACH = 4
+_ENDED = ("closed",)
+
+
+class Looker:
+    """Looks where a look is due. `grace_ms`: the grace of pre-action events, for the waits after an empty look."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        intake: Intake,
+        conversations: Conversations,
+        directory: Directory,
+        grace_ms: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self._writer = writer
+        self._intake = intake
+        self._conversations = conversations
+        self._directory = directory
+        self._grace_ms = grace_ms
+        self._clock = clock
+        self._hint = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        intake.on_due = self._hint.set
+
+    async def run(self) -> None:
+        """Look where it is due, until cancelled."""
+        try:
+            while True:
+                self._hint.clear()
+                wait_s = await self._round()
+                try:
+                    await asyncio.wait_for(self._hint.wait(), wait_s)
+                except TimeoutError:
+                    continue
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+
+    async def _round(self) -> float:
+        """Start every look that is due; seconds until the next one may be."""
+        try:
+            for row in await self._writer.run(lambda unit: looks.due(unit, 4 * SIDE_BY_SIDE)):
+                self._start(f"look {row.id}", self._follow(row))
+            for sid in await self._writer.run(lambda unit: inbox.due_conversations(unit, 4 * SIDE_BY_SIDE)):
+                self._start(sid, self._resolve(sid))
+            next_due = await self._writer.run(inbox.next_due)
+        except StorageError as error:
+            log.error("looks_not_read", reason=str(error))
+            return IDLE_S
+        if next_due is None:
+            return IDLE_S
+        return min(IDLE_S, max(0.02, (next_due - self._clock()) / 1000))
+
+    def _start(self, name: str, work: Any) -> None:
+        if name in self._busy:
+            work.close()
+            return
+        task = asyncio.create_task(self._guarded(name, work))
+        self._busy[name] = task
+
+    async def _guarded(self, name: str, work: Any) -> None:
+        try:
+            async with self._slots:
+                await work
+        except (EffectError, StorageError) as error:
+            log.warning("look_failed", reason=str(error), error=type(error).__name__)
+        finally:
+            self._busy.pop(name, None)
+            self._hint.set()
+
+    async def _follow(self, row: Any) -> None:
+        """One waiting look: at its conversation, or at the conversation its address pair has by now."""
+        try:
+            found = await self._look_for(row)
+        except EffectError:
+            await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + FAILED_LOOK_MS, row.tries))
+            raise
+        LOOKS.labels(found="yes" if found else "no").inc()
+        tries = row.tries + 1
+        if row.whole or found or tries >= LOOKS_EACH:
+            await self._writer.run(lambda unit: looks.drop(unit, row.id))
+            return
+        again_in = self._grace_ms * 2**tries
+        await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + again_in, tries))
+
+    async def _look_for(self, row: Any) -> bool:
+        if row.conversation_sid is not None:
+            return await self.look_at(row.conversation_sid, row.service_sid, whole=row.whole) > 0
+        sid = await self._writer.run(lambda unit: _made_since(unit, row))
+        if sid is None:
+            listed = await self._conversations.by_address(row.address, row.proxy_address)
+            if listed is None:
+                return False
+            sid = listed.conversation_sid
+        return await self.look_at(sid, None, whole=False) > 0
+
+    async def _resolve(self, sid: str) -> None:
+        """Events wait here for a missing message, or for who somebody is."""
+        try:
+            await self._directory.refresh()
+            await self.look_at(sid, None, whole=True)
+        except EffectError:
+            await self._writer.run(lambda unit: inbox.put_off(unit, sid, unit.now + FAILED_LOOK_MS))
+            raise
+
+    async def look_at(self, sid: str, service_sid: str | None, *, whole: bool, born_at: int = 0) -> int:
+        """Look at one conversation and take in what is found; how many customer messages were new. `whole`:
+        participants and state too. `born_at`: leave messages older than this (milliseconds) alone. Raises
+        EffectError."""
+        after, known_service = await self._writer.run(lambda unit: _read_so_far(unit, sid))
+        scope = service_sid or known_service
+        try:
+            listed = await self._conversations.conversation(sid, scope) if whole else None
+            members = await self._conversations.members(sid, scope) if whole else None
+            messages = await self._conversations.messages(sid, after, scope)
+        except Gone:
+            return await self._intake.see(Sighting(sid, closed=True, service_sid=scope))
+        times = {message.index: _ms(message.created_at) for message in messages}
+        sighting = Sighting(
+            conversation_sid=sid,
+            messages=[_fact(message) for message in messages],
+            members=None if members is None else [_present(member) for member in members],
+            closed=listed is not None and listed.state in _ENDED,
+            service_sid=scope,
+        )
+        return await self._intake.see(sighting, lambda index: times.get(index, born_at) >= born_at)
+
+    async def adopt(self, listed: Listed, born_at: int) -> int:
+        """Take up a conversation no webhook told of, if a customer's message in it is unanswered."""
+        messages = await self._conversations.messages(listed.conversation_sid, -1, listed.service_sid)
+        if not messages or messages[-1].author == "system":
+            return 0
+        return await self.look_at(listed.conversation_sid, listed.service_sid, whole=True, born_at=born_at)
+
+
+def _made_since(unit: Unit, row: Any) -> str | None:
+    """The conversation of this pair that was first heard of after the look was left."""
+    if row.proxy_address is None:
+        return None
+    for sid in stored_conversations.open_with_pair(unit.connection, row.address, row.proxy_address):
+        stored = unit.conversation(sid)
+        if stored is not None and stored.conversation.created_at >= row.created_at:
+            return sid
+    return None
+
+
+def _read_so_far(unit: Unit, sid: str) -> tuple[int, str | None]:
+    stored = unit.conversation(sid)
+    return (-1, None) if stored is None else (stored.next_index - 1, stored.service_sid)
+
+
+def _ms(created_at: str) -> int:
+    """Twilio's REST times are in whole seconds, so a message may be up to a second younger than it says."""
+    try:
+        at = datetime.fromisoformat(created_at.replace("Z", "+00:00"))
+    except ValueError:
+        return 0
+    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000) + 999
+
+
+def _fact(message: Published) -> MessagePublished:
+    sid = None if message.participant_sid is None else ParticipantSid(message.participant_sid)
+    return MessagePublished(
+        MessageSid(message.message_sid), message.index, message.author, message.body, message.media, sid
+    )
+
+
+def _present(member: Member) -> ParticipantPresent:
+    return ParticipantPresent(
+        ParticipantSid(member.participant_sid), member.identity, member.address, member.proxy_address
+    )

@@ -1,0 +1,148 @@
+"""Performing one effect through its port, and what its success means to the machine."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import assert_never
+
+from orchestrator.adapters.guarded_crm import GuardedCrm
+from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.directory import Directory
+from orchestrator.errors import EffectError, Rejected
+from orchestrator.intake import Outcome
+from orchestrator.ports import Bot, Conversations, Question, Workers
+from orchestrator.taking import Report, key_of
+from states.effects import (
+    AddParticipant,
+    AskBot,
+    Effect,
+    FindCustomer,
+    FindLongestIdle,
+    FindWorker,
+    SendMessage,
+    SetFriendlyName,
+    SetParticipantAttributes,
+    SetWorkerAttributes,
+)
+from states.events import BotReplied, CustomerFound, NobodyAvailable, NoSuchWorker
+from states.facts import ParticipantPresent
+from states.names import ParticipantSid
+from storage import outbox
+from storage.unit import Due
+from storage.writer import Writer
+
+# A list may lag behind what was written; a second look after this long is believed (faults.md 3.4).
+SECOND_PROBE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Everything effects are performed through. `quiet_s`: the wait after an ambiguous call."""
+
+    conversations: Conversations
+    workers: Workers | None
+    directory: Directory
+    bot: Bot
+    crm: GuardedCrm
+    writer: Writer
+    quiet_s: float
+
+    async def perform(self, due: Due, effect: Effect) -> Outcome:
+        """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
+        match effect:
+            case SendMessage():
+                return await self._send_message(due, effect)
+            case AddParticipant():
+                return await self._add_participant(due, effect)
+            case AskBot():
+                return await self._ask_bot(due, effect)
+            case FindWorker():
+                return await self._find_worker(due, effect)
+            case FindLongestIdle():
+                return await self._find_longest_idle(due, effect)
+            case FindCustomer():
+                return await self._find_customer(effect)
+            case SetFriendlyName():
+                return await self._set_friendly_name(due, effect)
+            case SetParticipantAttributes():
+                return await self._set_participant_attributes(due, effect)
+            case SetWorkerAttributes():
+                return await self._set_worker_attributes(effect)
+            case _:
+                assert_never(effect)
+
+    async def _send_message(self, due: Due, effect: SendMessage) -> Outcome:
+        """Twice is too often: after an ambiguous attempt the message is looked for before it is sent again."""
+        sid, scope = due.conversation_sid, due.service_sid
+        if due.status_before == "ambiguous":
+            found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+            if found is None:
+                await asyncio.sleep(min(SECOND_PROBE_S, self.quiet_s / 4))
+                found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+            if found is not None:
+                return Outcome("done", result_sid=found.message_sid, index=found.index)
+            await self.writer.run(lambda unit: outbox.restamp(unit, due.key))
+        sent = await self.conversations.send_message(sid, effect.body, due.key, scope)
+        return Outcome("done", result_sid=sent.message_sid, index=sent.index)
+
+    async def _add_participant(self, due: Due, effect: AddParticipant) -> Outcome:
+        member = await self.conversations.add_participant(due.conversation_sid, effect.identity, due.service_sid)
+        fact = ParticipantPresent(ParticipantSid(member.participant_sid), effect.identity)
+        report = Report(due.conversation_sid, key_of(fact, due.conversation_sid), fact)
+        return Outcome("done", report, result_sid=member.participant_sid)
+
+    async def _ask_bot(self, due: Due, effect: AskBot) -> Outcome:
+        question = Question(
+            due.conversation_sid, effect.message_sid, effect.author, effect.body, effect.state, effect.tries
+        )
+        answer = await self.bot.reply(question)
+        replied = BotReplied(
+            message_sid=effect.message_sid,
+            message=answer.message,
+            route=answer.route,
+            turn=effect.turn,
+            identity=answer.identity,
+            routable=self.directory.configured,
+        )
+        return Outcome("done", replied)
+
+    async def _find_worker(self, due: Due, effect: FindWorker) -> Outcome:
+        try:
+            worker = await self.directory.find(effect.address)
+        except Rejected:
+            # He was in the list a moment ago and is no more.
+            worker = None
+        if worker is None:
+            return Outcome("done", NoSuchWorker(effect.address, effect.quiet))
+        return Outcome("done", lambda unit: assign_named(unit, due.conversation_sid, worker))
+
+    async def _find_longest_idle(self, due: Due, effect: FindLongestIdle) -> Outcome:
+        """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting."""
+        try:
+            available = await self.directory.available()
+        except EffectError as error:
+            return Outcome("done", NobodyAvailable(), error=str(error))
+        sid = due.conversation_sid
+        return Outcome("done", lambda unit: assign_longest_idle(unit, sid, available, effect.excluding))
+
+    async def _find_customer(self, effect: FindCustomer) -> Outcome:
+        customer = await self.crm.find_by_address(effect.address)
+        if customer is None:
+            return Outcome("done")
+        return Outcome("done", CustomerFound(customer.customer_id, customer.display_name, customer.avatar))
+
+    async def _set_friendly_name(self, due: Due, effect: SetFriendlyName) -> Outcome:
+        """The answer to `onConversationAdd` may have given the name already."""
+        if due.friendly_name != effect.name:
+            await self.conversations.set_friendly_name(due.conversation_sid, effect.name, due.service_sid)
+        return Outcome("done")
+
+    async def _set_participant_attributes(self, due: Due, effect: SetParticipantAttributes) -> Outcome:
+        await self.conversations.set_participant_attributes(
+            due.conversation_sid, effect.participant_sid, effect.address, effect.attributes, due.service_sid
+        )
+        return Outcome("done")
+
+    async def _set_worker_attributes(self, effect: SetWorkerAttributes) -> Outcome:
+        if self.workers is not None:
+            await self.workers.set_last_accepted(effect.worker_sid, effect.last_accepted_task_time)
+        return Outcome("done")

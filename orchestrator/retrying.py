@@ -1,0 +1,65 @@
+"""What follows a failed attempt: again, later, look first, or tell the machine. Pure; one place for the whole
+policy."""
+
+import random
+from dataclasses import dataclass
+
+from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSent, Rejected
+from orchestrator.intake import Outcome
+from states.effects import AskBot, Effect
+from states.events import BotFailed, ConversationClosed, EffectFailed
+from storage.outbox import CREATES
+from storage.unit import Due
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The waiting times, in seconds: the settings of the same names."""
+
+    retry_base_s: float
+    retry_cap_s: float
+    effect_deadline_s: float
+    quiet_period_s: float
+
+
+def backoff_s(attempts: int, patience: Patience) -> float:
+    """Exponential with full jitter upwards of a half: base × 2^(attempts-1), capped, times 0.5 to 1."""
+    full = min(patience.retry_cap_s, patience.retry_base_s * 2.0 ** min(attempts - 1, 30))
+    return full * random.uniform(0.5, 1.0)
+
+
+def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience: Patience, routable: bool) -> Outcome:
+    """The outcome of an attempt that raised `error`. `routable`: whether a worker could be looked for instead."""
+    text = f"{type(error).__name__}: {error}"[:500]
+    if isinstance(effect, AskBot):
+        return Outcome("rejected", BotFailed(effect.message_sid, effect.turn, text, routable), error=text)
+    if isinstance(error, Gone):
+        return Outcome("rejected", ConversationClosed("gone"), error=text)
+    if isinstance(error, Rejected):
+        return Outcome("rejected", EffectFailed(due.key, due.kind, text), error=text)
+    doubtful = _is_doubtful(due, error)
+    wait_ms = round(_wait_s(due, error, doubtful, patience) * 1000)
+    # Credentials come back and so does a CRM: neither fails anything, however long it takes.
+    patient = isinstance(error, Held | CrmUnavailable)
+    if not patient and now + wait_ms > due.created_at + patience.effect_deadline_s * 1000:
+        return Outcome("parked", EffectFailed(due.key, due.kind, text), error=text)
+    return Outcome("ambiguous" if doubtful else "retrying", error=text, retry_at=now + wait_ms)
+
+
+def _is_doubtful(due: Due, error: Exception) -> bool:
+    """Whether what creates may have been carried out. Once in doubt it stays so: it is looked for before each
+    attempt."""
+    if due.kind not in CREATES:
+        return False
+    return due.status_before == "ambiguous" or not isinstance(error, NotSent | NotProcessed | Held)
+
+
+def _wait_s(due: Due, error: Exception, doubtful: bool, patience: Patience) -> float:
+    if isinstance(error, Held):
+        return patience.retry_cap_s
+    if doubtful and not isinstance(error, NotSent | NotProcessed):
+        return patience.quiet_period_s
+    wait_s = backoff_s(due.attempts, patience)
+    if isinstance(error, NotProcessed) and error.retry_after_s is not None:
+        return max(wait_s, error.retry_after_s)
+    return wait_s

@@ -1,0 +1,168 @@
+"""The outside of the Twilio REST API: credentials, forms, faults, error JSON and the ledger, around plain handlers.
+
+A handler is given a `Call` and returns a `Reply`, or raises `TwilioError`; it never waits.
+"""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from aiohttp import web
+
+from orchestrator.sandbox import forms, seeds
+from orchestrator.sandbox.errors import TwilioError, bad_parameter, not_found
+from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.forms import Form, Pairs
+from orchestrator.sandbox.ledger import NO_ANSWER
+from orchestrator.sandbox.paging import PAGE_NAMES
+from orchestrator.sandbox.sandbox import SANDBOX, Sandbox
+from orchestrator.sandbox.shapes import Place, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A handler's success; without a shape the answer has no body."""
+
+    status: int
+    shape: Shape | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read and let in."""
+
+    request: web.Request
+    sandbox: Sandbox
+    pairs: Pairs
+
+    @property
+    def place(self) -> Place:
+        """Where the client found us, for the URLs of the answer."""
+        return Place(f"{self.request.scheme}://{self.request.host}", "service" in self.request.match_info)
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked, without its query."""
+        return f"{self.request.scheme}://{self.request.host}{self.request.rel_url.raw_path}"
+
+    @property
+    def told(self) -> bool:
+        """Whether this write fires webhooks: only when the client asks for them."""
+        value = self.request.headers.get("X-Twilio-Webhook-Enabled", "false").lower()
+        if value not in ("true", "false"):
+            raise bad_parameter("X-Twilio-Webhook-Enabled must be true or false")
+        return value == "true"
+
+    def named(self, name: str) -> str:
+        """A part of the path."""
+        return self.request.match_info[name]
+
+    def form(self, *names: str, arrays: Collection[str] = ()) -> Form:
+        """The body's parameters."""
+        return Form(self.pairs, names, arrays)
+
+    def query(self, *names: str) -> Form:
+        """The query's parameters; those of paging are always welcome."""
+        return Form(list(self.request.query.items()), (*names, *PAGE_NAMES))
+
+
+Handler = Callable[[Call], Reply]
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def add_route(app: web.Application, method: str, path: str, handler: Handler, *, scoped: bool = True) -> None:
+    """Serve `handler` at `path`, and when `scoped` again below `/v1/Services/{IS}`."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await _answer(request, handler)
+
+    app.router.add_route(method, path, answer)
+    if scoped:
+        app.router.add_route(method, path.replace("/v1/", "/v1/Services/{service}/", 1), answer)
+
+
+def unknown_resource(call: Call) -> Reply:
+    """What every path answers that the sandbox does not serve."""
+    raise not_found(call.request.path)
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    sandbox = request.app[SANDBOX]
+    pairs: Pairs = []
+    committed = False
+    try:
+        pairs = await _read_form(request)
+        _authenticate(request)
+        await asyncio.sleep(sandbox.faults.latency_ms / 1000)
+        _fail_before(sandbox.faults)
+        _check_service(request)
+        reply = handler(Call(request, sandbox, pairs))
+        committed = True
+    except TwilioError as error:
+        reply = Reply(error.status, error.json())
+    if request.method == "GET":
+        return _response(reply)
+    return _settle(request, sandbox, pairs, reply, committed)
+
+
+def _settle(request: web.Request, sandbox: Sandbox, pairs: Pairs, reply: Reply, committed: bool) -> web.StreamResponse:
+    """Answer a write, as far as the faults let the answer out, and enter it in the ledger."""
+    note = None
+    if committed and sandbox.faults.cuts_after():
+        sandbox.ledger.rest(request.method, request.path, pairs, NO_ANSWER, True, "cut after the commit")
+        return _cut(request)
+    if committed and sandbox.faults.fails_after():
+        error = TwilioError(20500, "Internal server error", 500)
+        reply, note = Reply(error.status, error.json()), "failed after the commit"
+    sandbox.ledger.rest(request.method, request.path, pairs, reply.status, committed, note)
+    return _response(reply)
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    """Close the connection instead of answering."""
+    if request.transport:
+        request.transport.abort()
+    return web.Response()
+
+
+def _response(reply: Reply) -> web.Response:
+    if reply.shape is None:
+        return web.Response(status=reply.status, headers=reply.headers)
+    return web.json_response(reply.shape, status=reply.status, headers=reply.headers)
+
+
+def _authenticate(request: web.Request) -> None:
+    expected = base64.b64encode(f"{seeds.ACCOUNT_SID}:{seeds.AUTH_TOKEN}".encode())
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
+    if scheme.lower() != "basic" or not right:
+        raise TwilioError(20003, "Authenticate")
+
+
+def _fail_before(faults: Faults) -> None:
+    status = faults.error_before()
+    if status is not None:
+        raise TwilioError(20000 + status, _PHRASES.get(status, "Fault"), status)
+
+
+def _check_service(request: web.Request) -> None:
+    service = request.match_info.get("service", seeds.CHAT_SERVICE_SID)
+    if service != seeds.CHAT_SERVICE_SID:
+        raise not_found(f"/Services/{service}")
+
+
+async def _read_form(request: web.Request) -> Pairs:
+    """The form of a request, empty when it has no body."""
+    try:
+        body = await request.read()
+    except web.HTTPException as error:
+        raise TwilioError(20001, error.reason, error.status) from error
+    except web.RequestPayloadError as error:
+        raise bad_parameter("The body cannot be read") from error
+    if body and request.content_type != forms.FORM_TYPE:
+        raise bad_parameter(f"The body must be {forms.FORM_TYPE}")
+    return forms.parse(body)

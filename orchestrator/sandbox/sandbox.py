@@ -1,0 +1,151 @@
+"""The whole sandbox in one object, and what follows from a change: webhooks, receipts, a conversation that wakes up."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+
+from orchestrator.sandbox import events
+from orchestrator.sandbox.delivery import Origin, Targets
+from orchestrator.sandbox.drafts import Draft
+from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.ledger import Ledger
+from orchestrator.sandbox.records import Conversation, Message, Participant, Receipt
+from orchestrator.sandbox.webhooks import Webhooks
+from orchestrator.sandbox.workforce import WorkerEvent, WorkspaceSettings
+from orchestrator.sandbox.world import World, new_sid
+
+WHATSAPP_WINDOW = timedelta(hours=24)
+OUTSIDE_WINDOW = 63016
+
+API = Origin("API")
+
+
+@dataclass(slots=True)
+class Switches:
+    """What Twilio's documents leave open, and either way may be true. `worker_etags`: workers have an ETag and honour
+    If-Match; `listed_worker_attributes`: lists of workers show attributes instead of null."""
+
+    worker_etags: bool = False
+    listed_worker_attributes: bool = True
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere."""
+
+    world: World
+    service_url: str
+    ledger: Ledger = field(init=False)
+    webhooks: Webhooks = field(init=False)
+    switches: Switches = field(init=False, default_factory=Switches)
+    _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
+        init=False, default_factory=WeakValueDictionary
+    )
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.world.now)
+        self.webhooks = Webhooks(Targets.at(self.service_url), self.ledger)
+        self.world.workforce.settings = self._workspace_settings()
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force."""
+        return self.webhooks.faults
+
+    def set_faults(self, faults: Faults) -> None:
+        """Put these faults in force, in place of all others."""
+        self.webhooks.faults = faults
+        self.world.changes.tell("faults")
+
+    async def reset(self) -> None:
+        """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
+        await self.webhooks.forget()
+        self.webhooks.targets = Targets.at(self.service_url)
+        self.webhooks.faults = Faults()
+        self.switches = Switches()
+        self.ledger.clear()
+        self.world.workforce.settings = self._workspace_settings()
+        self.world.reset()
+
+    def pair_lock(self, address: str, proxy_address: str) -> asyncio.Lock:
+        """The lock under which this pair looks for its conversation: two first messages make one."""
+        return self._locks.setdefault((address, proxy_address), asyncio.Lock())
+
+    def publish(self, conversation: Conversation, draft: Draft, origin: Origin, told: bool = True) -> Message:
+        """Publish a message and let its webhooks (when `told`) and its delivery follow."""
+        message = self.world.publish(conversation, draft)
+        if told:
+            self.webhooks.post("onMessageAdded", origin, conversation.sid, events.message_added(conversation, message))
+        self._wake(conversation, origin, told)
+        for participant in conversation.channel_participants():
+            if participant.sid != message.participant_sid:
+                self._carry(conversation, message, participant)
+        return message
+
+    def set_state(self, conversation: Conversation, state: str, origin: Origin, reason: str, told: bool = True) -> None:
+        """Change the state of a conversation; nothing happens when it has it already."""
+        self.world.require_open(conversation)
+        if state == conversation.state:
+            return
+        before = self.world.set_state(conversation, state)
+        if told:
+            parameters = events.state_updated(conversation, before, reason)
+            self.webhooks.post("onConversationStateUpdated", origin, conversation.sid, parameters)
+
+    def tell_workers(self, happened: Iterable[WorkerEvent]) -> None:
+        """Send what happened to workers to TaskRouter's event callback, as far as its filter wants it."""
+        settings = self.world.workforce.settings
+        wanted = {name.strip() for name in settings.events_filter.split(",") if name.strip()}
+        for event in happened:
+            if settings.event_callback_url and (not wanted or event.type in wanted):
+                parameters = events.worker(event, settings.friendly_name, self.world.now())
+                self.webhooks.taskrouter(settings.event_callback_url, parameters)
+
+    def _wake(self, conversation: Conversation, origin: Origin, told: bool) -> None:
+        if conversation.state == "inactive":
+            self.set_state(conversation, "active", origin, "EVENT", told)
+
+    def _carry(self, conversation: Conversation, message: Message, participant: Participant) -> None:
+        """Bring a message to a channel participant: sent and delivered, or failed outside WhatsApp's window."""
+        now = self.world.now()
+        outside = self._outside_window(conversation, participant)
+        receipt = Receipt(
+            sid=new_sid("DY"),
+            ordinal=self.world.next_ordinal(),
+            message_sid=message.sid,
+            participant_sid=participant.sid,
+            channel_message_sid=new_sid("MM" if message.media else "SM"),
+            status="failed" if outside else "sent",
+            error_code=OUTSIDE_WINDOW if outside else 0,
+            created=now,
+            updated=now,
+        )
+        message.receipts[receipt.sid] = receipt
+        self._tell_delivery(conversation, receipt)
+        if not outside:
+            receipt.status = "delivered"
+            self._tell_delivery(conversation, receipt)
+
+    def _tell_delivery(self, conversation: Conversation, receipt: Receipt) -> None:
+        parameters = events.delivery(conversation, receipt)
+        self.webhooks.post("onDeliveryUpdated", API, conversation.sid, parameters)
+
+    def _outside_window(self, conversation: Conversation, participant: Participant) -> bool:
+        """Whether WhatsApp takes no free text now: the customer has not written for a day (error 63016)."""
+        if not participant.binding or participant.binding.type != "whatsapp":
+            return False
+        since = self.world.now() - WHATSAPP_WINDOW
+        return not any(
+            message.participant_sid == participant.sid and message.created > since
+            for message in reversed(conversation.messages.values())
+        )
+
+    def _workspace_settings(self) -> WorkspaceSettings:
+        return WorkspaceSettings(event_callback_url=self.service_url.rstrip("/") + "/taskrouter-event")
+
+
+SANDBOX = web.AppKey("sandbox", Sandbox)

@@ -1,0 +1,31 @@
+"""What an empty sandbox account holds: the well-known SIDs, the credentials, the numbers and the first workers.
+
+None of it is secret: the sandbox answers on loopback and belongs to whoever started it.
+"""
+
+ACCOUNT_SID = "AC" + "5a" * 16
+AUTH_TOKEN = "5a" * 16
+CHAT_SERVICE_SID = "IS" + "5a" * 16
+MESSAGING_SERVICE_SID = "MG" + "5a" * 16
+WORKSPACE_SID = "WS" + "5a" * 16
+TASK_QUEUE_SID = "WQ" + "5a" * 16
+ROLE_SID = "RL" + "5a" * 16
+OPERATING_UNIT_SID = "OU" + "5a" * 16
+
+OFFLINE_SID = "WA" + "0a" * 16
+AVAILABLE_SID = "WA" + "1a" * 16
+UNAVAILABLE_SID = "WA" + "2a" * 16
+ACTIVITIES = (
+    (OFFLINE_SID, "Offline", False),
+    (AVAILABLE_SID, "Available", True),
+    (UNAVAILABLE_SID, "Unavailable", False),
+)
+
+WORKSPACE_NAME = "Expert hub"
+TASK_QUEUE_NAME = "Everyone"
+TARGET_WORKERS = "1==1"
+
+NUMBERS = {"sms": "+15550100999", "whatsapp": "whatsapp:+15550100999"}
+
+# identity, available
+WORKERS = (("ada@example.test", True), ("grace@example.test", True), ("alan@example.test", False))

@@ -1,0 +1,82 @@
+"""The sandbox as a web application, and as a running server inside this process."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from orchestrator.sandbox import (
+    control,
+    control_acts,
+    control_requests,
+    live,
+    page,
+    rest,
+    rest_configuration,
+    rest_conversations,
+    rest_messages,
+    rest_participants,
+    rest_workers,
+    rest_workspace,
+)
+from orchestrator.sandbox.sandbox import SANDBOX, Sandbox
+from orchestrator.sandbox.world import World
+
+MAX_BODY_BYTES = 256 * 1024
+_SHUTDOWN_S = 2.0
+
+
+def build_app(world: World, service_url: str) -> web.Application:
+    """The application: Twilio's REST API, the control API and the page. Webhooks go to `service_url`."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[control_requests.refusals])
+    app[SANDBOX] = Sandbox(world, service_url)
+    app.cleanup_ctx.append(_sending)
+    for module in (
+        rest_conversations,
+        rest_messages,
+        rest_participants,
+        rest_configuration,
+        rest_workers,
+        rest_workspace,
+        control,
+        control_acts,
+        live,
+        page,
+    ):
+        module.add_routes(app)
+    rest.add_route(app, "*", "/v1/{tail:.*}", rest.unknown_resource, scoped=False)
+    return app
+
+
+async def _sending(app: web.Application) -> AsyncIterator[None]:
+    """Webhooks can be sent while the application runs, and end with it."""
+    app[SANDBOX].webhooks.open()
+    yield
+    await app[SANDBOX].webhooks.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that listens at `url`. Stop it in the loop that started it."""
+
+    url: str
+    sandbox: Sandbox
+    _runner: web.AppRunner
+
+    async def stop(self) -> None:
+        """Close the port, end the streams, drop what has not been delivered."""
+        await self._runner.cleanup()
+
+
+async def start(host: str, port: int, service_url: str, world: World | None = None) -> Running:
+    """Listen on `host` and `port` (0: any free one). Raises OSError when the port is taken."""
+    app = build_app(world or World(), service_url)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    bound = runner.addresses[0][1]
+    return Running(f"http://{host}:{bound}", app[SANDBOX], runner)

@@ -1,0 +1,164 @@
+"""Sending webhooks as Twilio does: signed, form-encoded, pre-action ones awaited, post-action ones behind one another.
+
+Post-action webhooks of one conversation keep their order, each waiting for the one before to be answered or given up,
+unless the faults delay them: then each goes when its time comes. Nothing is sent again (Twilio's retry count is 0).
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import aiohttp
+import structlog
+
+from orchestrator.sandbox.delivery import Answer, Delivery, Origin, Targets, answer_of, common, present
+from orchestrator.sandbox.errors import HookRejected
+from orchestrator.sandbox.events import Parameters
+from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.ledger import NO_ANSWER, Ledger
+
+PRE_LIMIT_S = 5.0
+POST_LIMIT_S = 5.0
+TASKROUTER_LIMIT_S = 15.0
+_ANSWER_BYTES = 64 * 1024
+
+_logger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Webhooks:
+    """The sender. Open it within a running loop; `close` ends what is under way."""
+
+    targets: Targets
+    ledger: Ledger
+    faults: Faults = field(default_factory=Faults)
+    _session: aiohttp.ClientSession | None = None
+    _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def open(self) -> None:
+        """Get ready to send. Each webhook has a connection of its own, as Twilio's do."""
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
+
+    async def close(self) -> None:
+        """Drop what has not been delivered."""
+        await self.forget()
+        if self._session:
+            await self._session.close()
+
+    async def forget(self) -> None:
+        """Cancel every delivery under way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tails.clear()
+
+    async def settled(self) -> None:
+        """Wait until nothing is left to deliver."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def pre(self, event: str, origin: Origin, parameters: Parameters) -> dict[str, Any]:
+        """Ask whether an action may go ahead; the fields to change. Raises HookRejected when it may not."""
+        if event not in self.targets.filters or not self.targets.pre_url:
+            return {}
+        pairs = common(event, origin, parameters)
+        delivery = Delivery(self.targets.pre_url, self.targets.method, pairs, PRE_LIMIT_S, asks=True)
+        if self.faults.loses_webhook():
+            self._note_loss(delivery)
+            return {}
+        if self.faults.repeats_webhook():
+            self._start(delivery, "", None, None)
+        await asyncio.sleep(self.faults.webhook_delay_s() or 0)
+        return _verdict(event, await self._send(delivery))
+
+    def post(self, event: str, origin: Origin, conversation_sid: str, parameters: Parameters) -> None:
+        """Tell that something happened, without waiting."""
+        if event in self.targets.filters and self.targets.post_url:
+            pairs = common(event, origin, parameters)
+            self._queue(conversation_sid, Delivery(self.targets.post_url, self.targets.method, pairs, POST_LIMIT_S))
+
+    def routing(self, conversation_sid: str, parameters: Parameters) -> None:
+        """Call the routing callback, behind what was told of the conversation before."""
+        pairs = present(parameters)
+        self._queue(conversation_sid, Delivery(self.targets.routing_url, "POST", pairs, POST_LIMIT_S))
+
+    def taskrouter(self, url: str, parameters: Parameters) -> None:
+        """Tell TaskRouter's event callback."""
+        self._queue("taskrouter", Delivery(url, "POST", present(parameters), TASKROUTER_LIMIT_S))
+
+    def _queue(self, lane: str, delivery: Delivery) -> None:
+        if self.faults.loses_webhook():
+            self._note_loss(delivery)
+            return
+        for _ in range(2 if self.faults.repeats_webhook() else 1):
+            self._start(delivery, lane, self._tails.get(lane), self.faults.webhook_delay_s())
+
+    def _start(self, delivery: Delivery, lane: str, previous: asyncio.Task[None] | None, delay_s: float | None) -> None:
+        if delay_s is None:
+            task = asyncio.create_task(self._deliver_behind(previous, delivery))
+            self._tails[lane] = task
+        else:
+            task = asyncio.create_task(self._deliver_later(delay_s, delivery))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, lane))
+
+    def _ended(self, lane: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._tails.get(lane) is task:
+            del self._tails[lane]
+        if not task.cancelled() and task.exception():
+            _logger.error("sandbox.webhook_failed", exc_info=task.exception())
+
+    async def _deliver_behind(self, previous: asyncio.Task[None] | None, delivery: Delivery) -> None:
+        if previous:
+            await asyncio.wait([previous])
+        await self._send(delivery)
+
+    async def _deliver_later(self, delay_s: float, delivery: Delivery) -> None:
+        await asyncio.sleep(delay_s)
+        await self._send(delivery)
+
+    async def _send(self, delivery: Delivery) -> Answer:
+        """One request and its answer, entered in the ledger."""
+        answer = await self._exchange(delivery)
+        self.ledger.webhook(delivery.method, delivery.path, delivery.pairs, answer.status, answer.note)
+        return answer
+
+    async def _exchange(self, delivery: Delivery) -> Answer:
+        assert self._session is not None, "open() comes first"
+        target, data = delivery.target(), delivery.data()
+        try:
+            async with (
+                asyncio.timeout(delivery.limit_s),
+                self._session.request(
+                    delivery.method, target, data=data, headers=delivery.headers(), allow_redirects=False
+                ) as response,
+            ):
+                return answer_of(delivery, response.status, await _body(response))
+        except TimeoutError:
+            return Answer(NO_ANSWER, note=f"no answer in {delivery.limit_s:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Answer(NO_ANSWER, note=f"no connection: {type(error).__name__}")
+
+    def _note_loss(self, delivery: Delivery) -> None:
+        self.ledger.webhook(delivery.method, delivery.path, delivery.pairs, NO_ANSWER, "lost")
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The body, as far as anybody would read one."""
+    body = b""
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _ANSWER_BYTES:
+            break
+    return body
+
+
+def _verdict(event: str, answer: Answer) -> dict[str, Any]:
+    """What a pre-action answer means (Twilio Docs, "Conversations Webhooks"): silence lets the action pass."""
+    if answer.status not in (NO_ANSWER, 200):
+        raise HookRejected(f"{event} was answered {answer.status}")
+    return answer.changes

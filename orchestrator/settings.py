@@ -1,0 +1,388 @@
+"""Every setting, typed, read once: from the environment, then `.env`, then the default.
+
+A wrong configuration is reported whole, one line for each faulty variable, and never shows a secret. Without
+Twilio credentials the sandbox's own account is filled in here, so that the rest of the house knows one kind of
+settings.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+)
+
+from orchestrator.errors import SettingsError
+from orchestrator.sandbox import seeds
+
+YEAR_S = 365 * 86_400
+SQLITE = "sqlite+aiosqlite:///data/expert-hub.db"
+HIDDEN = "a value that is not shown"
+HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
+DIGITS = re.compile(r"[0-9]{1,5}")
+SENDER = re.compile(r"(?:[a-z]+:)?(?:\+[1-9][0-9]{6,14}|[^\s+:]+)")
+LOOKS_LIKE_A_TOKEN = re.compile(r"[0-9a-fA-F]{32}")
+UP_TO_THE_HOST = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a variable of this type should hold, in the words of a fault."""
+
+    text: str
+
+
+def _lower(found: object) -> object:
+    return found.lower() if isinstance(found, str) else found
+
+
+def _host(found: str) -> str:
+    if ":" in found:
+        IPv6Address(found)
+    elif not HOST_NAME.fullmatch(found):
+        raise ValueError("no host")
+    return found
+
+
+def _digits(found: object) -> object:
+    if isinstance(found, str) and not DIGITS.fullmatch(found):
+        raise ValueError("no port")
+    return found
+
+
+def _web_address(found: str) -> str:
+    parts = urlsplit(found)
+    one_word = found.isprintable() and " " not in found
+    has_host = bool(parts.hostname) and (parts.port is None or parts.port >= 0)  # a bad port raises ValueError
+    if not one_word or not has_host or parts.scheme not in ("http", "https"):
+        raise ValueError("no web address")
+    return found
+
+
+def _base_address(found: str) -> str:
+    if "?" in found or "#" in found:
+        raise ValueError("a base address ends with its path")
+    return _web_address(found).rstrip("/")
+
+
+def _visible(found: SecretStr) -> SecretStr:
+    text = found.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("no token")
+    return found
+
+
+def _sender(found: str) -> str:
+    if not SENDER.fullmatch(found):
+        raise ValueError("no sender")
+    return found
+
+
+def _senders(found: object) -> object:
+    """`prefix=address,…` as a dictionary in that order. A prefix and its address are of one channel."""
+    if not isinstance(found, str):
+        return found
+    senders: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, found.split(","))):
+        prefix, _, address = (part.strip() for part in entry.partition("="))
+        same_channel = prefix.rpartition(":")[0] == address.rpartition(":")[0]
+        if not prefix or not same_channel or senders.setdefault(prefix, _sender(address)) != address:
+            raise ValueError("no list of senders")
+    return senders
+
+
+_NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
+_PORT = Expected("a whole number from 0 to 65535")
+_WEB = Expected("an address that starts with http:// or https://")
+_TOKEN = Expected("visible ASCII characters without spaces")
+
+Host = Annotated[str, AfterValidator(_host), Expected("a host name or an IP address")]
+Port = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=65_535), _PORT]
+Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False), _NUMBER]
+BaseAddress = Annotated[str, AfterValidator(_base_address), _WEB]
+WebAddress = Annotated[str, AfterValidator(_web_address), _WEB]
+Token = Annotated[SecretStr, AfterValidator(_visible), _TOKEN]
+AccountSid = Annotated[str, Field(pattern="^AC[0-9a-fA-F]{32}$"), Expected("AC and 32 hexadecimal digits")]
+WorkspaceSid = Annotated[str, Field(pattern="^WS[0-9a-fA-F]{32}$"), Expected("WS and 32 hexadecimal digits")]
+QueueSid = Annotated[str, Field(pattern="^WQ[0-9a-fA-F]{32}$"), Expected("WQ and 32 hexadecimal digits")]
+ServiceSid = Annotated[str, Field(pattern="^MG[0-9a-fA-F]{32}$"), Expected("MG and 32 hexadecimal digits")]
+Sender = Annotated[str, AfterValidator(_sender), Expected("a sender such as +33100000000")]
+Senders = Annotated[
+    dict[str, str],
+    NoDecode,
+    BeforeValidator(_senders),
+    Expected("prefix=sender, each of one channel: +33=+33100000000,whatsapp:=whatsapp:+15550100999"),
+]
+DatabaseUrl = Annotated[
+    str,
+    Field(pattern=r"^(sqlite\+aiosqlite:///|postgresql\+asyncpg://)\S+$"),
+    Expected("sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"),
+]
+CrmName = Annotated[Literal["book", "strapi"], BeforeValidator(_lower), Expected("book or strapi")]
+BotName = Annotated[Literal["menu", "http"], BeforeValidator(_lower), Expected("menu or http")]
+LogFormat = Annotated[Literal["json", "console"], BeforeValidator(_lower), Expected("json or console")]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error", "critical"],
+    BeforeValidator(_lower),
+    Expected("debug, info, warning, error or critical"),
+]
+
+
+OTHER_NAMES = {
+    "twilio_account_sid": ("ACCOUNT_SID",),
+    "twilio_auth_token": ("AUTH_TOKEN",),
+    "taskrouter_workspace_sid": ("FRONTLINE_WORKSPACE",),
+    "taskrouter_queue_sid": ("DEFAULT_POOL_QUEUE_SID",),
+    "messaging_service_sid": ("FRONTLINE_MESSAGING_SERVICE",),
+    "strapi_url": ("DB_URL",),
+    "strapi_identifier": ("DB_ID",),
+    "strapi_password": ("DB_PASS",),
+}
+
+
+def _variables_of(field: str) -> AliasChoices:
+    return AliasChoices(field.upper(), *OTHER_NAMES.get(field, ()))
+
+
+class Settings(BaseSettings):
+    """The whole configuration. A field's name in capitals is its variable; `load` is the way to make one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        case_sensitive=True,
+        alias_generator=AliasGenerator(validation_alias=_variables_of),
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    host: Host = Field("127.0.0.1", description="where the service listens")
+    port: Port = Field(8080, description="where the service listens")
+    public_url: BaseAddress = Field("http://HOST:PORT", description="the base URL Twilio was given")
+    database_url: DatabaseUrl = Field(SQLITE, repr=False, description="also postgresql+asyncpg://…")
+    twilio_account_sid: AccountSid = Field("", description="without it and its token: sandbox mode")
+    twilio_auth_token: Token = Field(SecretStr(""), description="signs webhooks and REST calls")
+    twilio_auth_token_secondary: Token | None = Field(None, description="accepted too while tokens rotate")
+    twilio_api_url: BaseAddress | None = Field(
+        None, repr=False, description="replaces scheme and host of every Twilio REST call"
+    )
+    taskrouter_workspace_sid: WorkspaceSid | None = Field(None, description="the workspace of the experts")
+    taskrouter_queue_sid: QueueSid | None = Field(None, description='whose workers are "any agent"')
+    messaging_service_sid: ServiceSid | None = Field(None, description="the senders' messaging service")
+    proxy_numbers: Senders = Field(default_factory=dict, description="sender by longest prefix")
+    frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
+    frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
+    frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)
+    crm: CrmName = Field("book", description="book (the built-in customer book) or strapi")
+    strapi_url: BaseAddress | None = Field(None, repr=False, description="where Strapi answers")
+    strapi_identifier: str | None = Field(None, repr=False, description="who the program logs in as")
+    strapi_password: SecretStr | None = Field(None, description="the password of that user")
+    strapi_token: Token | None = Field(None, description="an API token, instead of user and password")
+    bot: BotName = Field("menu", description="menu (built in) or http")
+    bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
+    bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
+    admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
+    sandbox_port: Port = Field(8081, description="where the sandbox listens")
+    log_level: LogLevel = Field("info", description="debug, info, warning, error or critical")
+    log_format: LogFormat = Field("json", description="json or console; console by default on a terminal")
+    publish_grace_s: Seconds = Field(1, description="how long a pre-action event waits for its twin")
+    effect_timeout_s: Seconds = Field(8, description="total time of one call to the outside")
+    retry_base_s: Seconds = Field(1, description="the first back-off")
+    retry_cap_s: Seconds = Field(60, description="the longest back-off")
+    effect_deadline_s: Seconds = Field(3600, description="after this an effect is parked")
+    quiet_period_s: Seconds = Field(20, description="wait after an ambiguous call before looking")
+    dispatch_poll_s: Seconds = Field(2, description="how often the outbox is looked at without a hint")
+    reconcile_s: Seconds = Field(300, description="how often Twilio's own record is looked at")
+
+    _sandbox_mode: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, **overrides: object) -> Self:
+        """The settings of the process, or of `env` alone when it is given.
+
+        `overrides` are fields by name, stronger than any variable; None overrides nothing. Raises
+        `SettingsError` with a line for each faulty variable.
+        """
+        given: dict[str, Any] = {name.upper(): value for name, value in overrides.items() if value is not None}
+        if env is not None:
+            variables = EnvSettingsSource(cls)
+            variables.env_vars = {name: value for name, value in env.items() if value}
+            given = {"_build_sources": ((InitSettingsSource(cls, init_kwargs=given), variables), {})}
+        try:
+            return cls(**given)
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise SettingsError([f".env: found {type(unreadable).__name__}, expected UTF-8 text"]) from None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, values: dict[str, Any], build: Callable[[dict[str, Any]], Self]) -> Self:
+        """Fill in what follows from other variables, build, and raise every fault together."""
+        given = {n: v for n, v in values.items() if v is not None and not (isinstance(v, str) and not v.strip())}
+        faults = list(_missing_partners(given))
+        sandbox = not {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} & given.keys()
+        derived = _derived(given, sandbox)
+        try:
+            settings = build({**given, **derived})
+        except ValidationError as wrong:
+            raise SettingsError(faults + list(_faults(wrong, given))) from None
+        if faults:
+            raise SettingsError(faults)
+        settings._sandbox_mode = sandbox
+        return settings
+
+    @property
+    def sandbox_mode(self) -> bool:
+        """True without Twilio credentials: the account and all that belongs to it are the sandbox's."""
+        return self._sandbox_mode
+
+    @property
+    def signing_tokens(self) -> tuple[str, ...]:
+        """The auth tokens whose signatures are accepted: the primary, then the secondary if there is one."""
+        tokens = (self.twilio_auth_token, self.twilio_auth_token_secondary)
+        return tuple(token.get_secret_value() for token in tokens if token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, passwords inside URLs included: what no output may show.
+
+        The sandbox's token is printed for everybody, and none.
+        """
+        values = [getattr(self, name) for name in type(self).model_fields]
+        plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        plain = [value for value in plain if value != seeds.AUTH_TOKEN]
+        urls = (self.database_url, self.strapi_url, self.bot_url, self.twilio_api_url, self.public_url)
+        passwords = [urlsplit(url).password for url in urls if url]
+        return tuple(plain + [form for word in passwords if word for form in (word, unquote(word))])
+
+
+class Variable(NamedTuple):
+    """A row of the settings table. `also`: the names of the original application, accepted too."""
+
+    name: str
+    default: str
+    meaning: str
+    also: tuple[str, ...]
+
+
+def settings_table() -> list[Variable]:
+    """Every variable in the order of the table, its default as the table writes it."""
+    fields = Settings.model_fields.items()
+    frontline = tuple(name.upper() for name, info in fields if info.exclude)
+    rows = []
+    for name, info in fields:
+        if not info.exclude:
+            also = frontline if name == "proxy_numbers" else OTHER_NAMES.get(name, ())
+            rows.append(Variable(name.upper(), _shown_default(info), info.description or "", also))
+    return rows
+
+
+def _shown_default(info: FieldInfo) -> str:
+    default = info.default
+    if isinstance(default, int | float):
+        return f"{default:g}"
+    return default if isinstance(default, str) and default else "none"
+
+
+def _derived(given: Mapping[str, Any], sandbox: bool) -> dict[str, Any]:
+    """What follows from other variables where a variable itself is not set, and the sandbox's own account."""
+    host, port = given.get("HOST", "127.0.0.1"), given.get("PORT", 8080)
+    derived: dict[str, Any] = {}
+    if "PUBLIC_URL" not in given:
+        derived["PUBLIC_URL"] = f"http://[{host}]:{port}" if ":" in str(host) else f"http://{host}:{port}"
+    if "LOG_FORMAT" not in given and sys.stderr.isatty():
+        derived["LOG_FORMAT"] = "console"
+    if "PROXY_NUMBERS" not in given:
+        prefixes = {"+33": "FR", "+44": "UK", "+": "XX"}
+        names = {prefix: f"FRONTLINE_PROXY_NUMBER_{country}" for prefix, country in prefixes.items()}
+        derived["PROXY_NUMBERS"] = {p: given[name] for p, name in names.items() if name in given}
+    return {**derived, **_sandbox_account(given)} if sandbox else derived
+
+
+def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
+    local = f"http://127.0.0.1:{given.get('SANDBOX_PORT', 8081)}"
+    return {
+        "TWILIO_ACCOUNT_SID": seeds.ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": seeds.AUTH_TOKEN,
+        "TWILIO_API_URL": given.get("TWILIO_API_URL", local),
+        "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
+        "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
+        "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
+        "PROXY_NUMBERS": {"+": seeds.NUMBERS["sms"], "whatsapp:": seeds.NUMBERS["whatsapp"]},
+    }
+
+
+def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
+    """A fault for each variable that another one calls for."""
+    pairs = {
+        ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"): "set both, or neither for the sandbox",
+        ("TASKROUTER_WORKSPACE_SID", "TASKROUTER_QUEUE_SID"): "set both or neither",
+    }
+    for pair, advice in pairs.items():
+        present = [name for name in pair if name in given]
+        if len(present) == 1:
+            (missing,) = set(pair) - set(present)
+            yield f"{missing}: found nothing, expected a value because {present[0]} is set: {advice}"
+    if _lower(given.get("CRM")) == "strapi":
+        if "STRAPI_URL" not in given:
+            yield "STRAPI_URL: found nothing, expected an address because CRM is strapi"
+        if "STRAPI_TOKEN" not in given and not {"STRAPI_IDENTIFIER", "STRAPI_PASSWORD"} <= given.keys():
+            yield (
+                "STRAPI_TOKEN: found nothing, expected a token, or STRAPI_IDENTIFIER and STRAPI_PASSWORD,"
+                " because CRM is strapi"
+            )
+    if _lower(given.get("BOT")) == "http" and "BOT_URL" not in given:
+        yield "BOT_URL: found nothing, expected an address because BOT is http"
+
+
+def _faults(wrong: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each variable that was given and is wrong; what was derived from it is not named again."""
+    for error in wrong.errors(include_url=False, include_input=False):
+        variable = str(error["loc"][0])
+        if variable in given:
+            field = variable.lower()
+            types = list(_parts(Settings.model_fields[field]))
+            expected = next((part.text for part in types if isinstance(part, Expected)), "text")
+            found = HIDDEN if SecretStr in types else _found(str(given[variable]))
+            names = " or ".join((variable, *OTHER_NAMES.get(field, ())))
+            yield f"{names}: found {found}, expected {expected}"
+
+
+def _parts(info: FieldInfo) -> Iterator[object]:
+    """The type of a field, the types it is made of, and what is annotated to each."""
+    yield info.annotation
+    yield from info.metadata
+    for part in get_args(info.annotation):
+        yield getattr(part, "__origin__", part)
+        yield from getattr(part, "__metadata__", ())
+
+
+def _found(value: str) -> str:
+    """What was found, as far as it may be shown: no token in the wrong place, no credentials of a URL."""
+    if LOOKS_LIKE_A_TOKEN.fullmatch(value):
+        return HIDDEN
+    base, query, _ = UP_TO_THE_HOST.sub(r"\1***@", value).partition("?")
+    shown = base + ("?***" if query else "")
+    return ascii(shown if len(shown) <= 80 else shown[:80] + "...")

@@ -1,0 +1,59 @@
+"""Did Twilio sign this? Bytes in, yes or no out, never raising.
+
+Twilio signs the public URL and, of a form, every field: names sorted, each followed by its value, nothing between
+them (https://www.twilio.com/docs/usage/security). The borders between fields are therefore not protected; who reads
+the fields must not trust them. Of a JSON body it signs the URL alone, which carries the body's SHA-256.
+
+The official validator raises on a missing header, on a JSON body without its hash and on an odd port, and compares
+with a loop of its own; `tests/test_signatures.py` holds this one to its verdicts wherever it has one.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from urllib.parse import ParseResult, parse_qs, urlparse
+
+DEFAULT_PORTS = {"https": "443"}
+
+
+def verify(url: str, pairs: Iterable[tuple[bytes, bytes]], signature: str | None, tokens: Sequence[str]) -> bool:
+    """Whether one of `tokens` signed a form with the decoded `pairs`, posted to `url` (with its query).
+
+    A field that comes twice with the same value counts once, as in the official libraries.
+    """
+    fields = b"".join(name + value for name, value in sorted(set(pairs)))
+    try:
+        signed = [variant.encode("utf-8", "surrogateescape") + fields for variant in _with_and_without_port(url)]
+        claimed = (signature or "").encode("utf-8", "surrogateescape")
+    except ValueError:
+        return False
+    genuine = False
+    for token in tokens:
+        for text in signed:
+            digest = b64encode(hmac.digest(token.encode(), text, "sha1"))
+            genuine |= hmac.compare_digest(digest, claimed)
+    return genuine
+
+
+def verify_json(url: str, body: bytes, signature: str | None, tokens: Sequence[str]) -> bool:
+    """Whether one of `tokens` signed `url`, and `body` is the one whose hash the URL carries as `bodySHA256`."""
+    try:
+        claimed = parse_qs(urlparse(url).query).get("bodySHA256", [""])[0].encode("utf-8", "surrogateescape")
+    except ValueError:
+        return False
+    untouched = hmac.compare_digest(sha256(body).hexdigest().encode(), claimed)
+    return verify(url, (), signature, tokens) and untouched
+
+
+def _with_and_without_port(url: str) -> tuple[str, str]:
+    """The two spellings Twilio may have signed; a user and password are in neither. Raises ValueError."""
+    parts = urlparse(url)
+    host = parts.netloc.rpartition("@")[2]
+    if parts.port:
+        return _at(parts, host), _at(parts, host.rpartition(":")[0])
+    return _at(parts, f"{host}:{DEFAULT_PORTS.get(parts.scheme, '80')}"), _at(parts, host)
+
+
+def _at(parts: ParseResult, netloc: str) -> str:
+    return parts._replace(netloc=netloc).geturl()

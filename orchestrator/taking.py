@@ -1,0 +1,327 @@
+"""Taking in what is told of a conversation, inside one transaction: inbox key, order, who is who, decide, save.
+
+Messages are taken by index. A gap means an index neither received nor ours; the message behind it waits (300 ms), then
+the messages are listed, and what the list lacks does not exist. What cannot be decided yet stands in the inbox as
+`waiting` and is taken again by the look it waits for; what raises is tried five times within a minute, then parked.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from states.decide import decide
+from states.events import ConversationClosed, ConversationStarted, Event, MessageReceived
+from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
+from states.names import ParticipantSid
+from states.roles import Knowledge, Unsure, event_of
+from storage import codec, conversations, looks
+from storage.unit import Stored, Unit
+
+log = structlog.get_logger()
+
+GAP_MS = 300
+POISON_TRIES = 5
+POISON_BACKOFF_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One fact about one conversation under its idempotency key: event type and SID, whoever told it."""
+
+    conversation_sid: str
+    key: str
+    fact: Fact
+    service_sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
+    everybody in it, None if not asked; `closed`: the record says so."""
+
+    conversation_sid: str
+    messages: Sequence[MessagePublished] = ()
+    members: Sequence[ParticipantPresent] | None = None
+    closed: bool = False
+    service_sid: str | None = None
+
+
+def key_of(fact: Fact, sid: str) -> str:
+    """The idempotency key a fact has, whether a webhook or a look told it."""
+    match fact:
+        case MessagePublished():
+            return f"onMessageAdded/{fact.message_sid}"
+        case ParticipantPresent():
+            return f"onParticipantAdded/{fact.participant_sid}"
+        case ParticipantGone():
+            return f"onParticipantRemoved/{fact.participant_sid}"
+        case ConversationStarted():
+            return f"onConversationAdded/{sid}"
+        case ConversationClosed():
+            return f"closed/{sid}"
+
+
+def take(unit: Unit, report: Report, known: Knowledge) -> bool:
+    """Take one report in. False if its key was taken in before."""
+    row = unit.inbox_row(report.key)
+    if row is not None and (row["status"] != "waiting" or not known.sure):
+        return False
+    stored = unit.open(report.conversation_sid, report.service_sid)
+    _note_origin(unit, stored, report.fact)
+    tries = 0 if row is None else row["tries"]
+    if isinstance(report.fact, MessagePublished):
+        _take_message(unit, stored, report, known, tries)
+    else:
+        _take_other(unit, stored, report, known, tries)
+    _drain(unit, stored, known)
+    return True
+
+
+def _take_other(unit: Unit, stored: Stored, report: Report, known: Knowledge, tries: int) -> None:
+    try:
+        event = event_of(report.fact, stored.conversation, known)
+    except Unsure:
+        _wait(unit, stored, report, unit.now, "who this is must be looked up", tries)
+        return
+    _admit(unit, stored, report, event, tries)
+
+
+def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, tries: int) -> None:
+    fact = report.fact
+    assert isinstance(fact, MessagePublished)
+    try:
+        event = event_of(fact, stored.conversation, known)
+    except Unsure:
+        _wait(unit, stored, report, unit.now, "who wrote must be looked up", tries)
+        return
+    if event is not None and stored.conversation.state == "greeting" and not (stored.members_known or known.sure):
+        _wait(unit, stored, report, unit.now, "who is here must be looked up", tries)
+        return
+    if _is_gap(unit, stored, fact.index):
+        _wait(unit, stored, report, unit.now + GAP_MS, "an earlier message is missing", tries)
+        return
+    if isinstance(event, MessageReceived):
+        event = replace(event, late=fact.index < stored.next_index)
+    _read_to(stored, fact.index + 1)
+    if _admit(unit, stored, report, event, tries) and event is not None:
+        looks.take_off(unit, stored)
+
+
+def _is_gap(unit: Unit, stored: Stored, index: int) -> bool:
+    if index <= stored.next_index:
+        return False
+    ours = unit.our_indexes(stored.conversation.sid, stored.next_index, index - 1)
+    return len(ours) < index - stored.next_index
+
+
+def _read_to(stored: Stored, next_index: int) -> None:
+    if next_index > stored.next_index:
+        stored.next_index, stored.dirty = next_index, True
+
+
+def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, tries: int = 0) -> bool:
+    """Decide and save; an event that raises is kept for another try. Whether it is done."""
+    common = {
+        "key": report.key,
+        "conversation_sid": stored.conversation.sid,
+        "kind": codec.kind_of(report.fact),
+        "received_at": unit.now,
+        "message_index": getattr(report.fact, "index", None),
+    }
+    if event is None:
+        unit.record(**common, status="done", event=codec.encode(report.fact))
+        return True
+    try:
+        decision = decide(stored.conversation, event, unit.now)
+    except Exception as error:
+        _keep(unit, stored, report, tries + 1, error, common)
+        return False
+    version = unit.apply(stored, decision, event)
+    # The history has the event; the inbox only remembers that its key was taken.
+    unit.record(**common, status="done", event="", version=version)
+    return True
+
+
+def _keep(unit: Unit, stored: Stored, report: Report, tries: int, error: Exception, common: dict[str, object]) -> None:
+    parked = tries >= POISON_TRIES
+    log.error(
+        "event_parked" if parked else "event_failed",
+        conversation_sid=stored.conversation.sid,
+        key=report.key,
+        tries=tries,
+        error=type(error).__name__,
+    )
+    due_at = None if parked else unit.now + POISON_BACKOFF_MS * 2 ** (tries - 1)
+    unit.record(
+        **common,
+        status="parked" if parked else "waiting",
+        event=codec.encode(report.fact),
+        due_at=due_at,
+        tries=tries,
+        last_error=f"{type(error).__name__}: {error}"[:500],
+    )
+    if not parked:
+        stored.has_waiting, stored.dirty = True, True
+
+
+def _wait(unit: Unit, stored: Stored, report: Report, due_at: int, reason: str, tries: int) -> None:
+    unit.record(
+        key=report.key,
+        conversation_sid=stored.conversation.sid,
+        kind=codec.kind_of(report.fact),
+        status="waiting",
+        received_at=unit.now,
+        due_at=due_at,
+        tries=tries,
+        message_index=getattr(report.fact, "index", None),
+        event=codec.encode(report.fact),
+        last_error=reason,
+    )
+    stored.has_waiting, stored.dirty = True, True
+
+
+def _drain(unit: Unit, stored: Stored, known: Knowledge) -> None:
+    """What waited for an index that is now accounted for is decided at once, in order."""
+    if not stored.has_waiting:
+        return
+    sid = stored.conversation.sid
+    rows = unit.waiting(sid)
+    for row in rows:
+        fact = codec.decode(row["event"])
+        if not isinstance(fact, MessagePublished) or row["tries"] or _is_gap(unit, stored, fact.index):
+            continue
+        _take_message(unit, stored, Report(sid, row["key"], fact), known, 0)
+    stored.has_waiting, stored.dirty = bool(unit.waiting(sid)), True
+
+
+def _note_origin(unit: Unit, stored: Stored, fact: Fact) -> None:
+    """A conversation that an inbound message is making has nobody in it but its customer, and the name we gave it."""
+    pair = _pair_of(stored, fact)
+    if pair is None:
+        return
+    address, proxy = pair
+    if not stored.members_known:
+        look = looks.at_pair(unit, address, proxy)
+        if look is not None or isinstance(fact, ConversationStarted):
+            stored.members_known = stored.dirty = True
+        if look is not None and stored.friendly_name is None:
+            stored.friendly_name = look.friendly_name
+    if isinstance(fact, ConversationStarted):
+        stored.friendly_name, stored.dirty = fact.friendly_name, True
+    if proxy is not None and not isinstance(fact, MessagePublished):
+        _suspect_predecessors(unit, stored.conversation.sid, address, proxy)
+
+
+def _pair_of(stored: Stored, fact: Fact) -> tuple[str, str | None] | None:
+    """The address pair a fact speaks of, its proxy unknown where only the author is told."""
+    match fact:
+        case ConversationStarted(address=str(address), proxy_address=proxy):
+            return address, proxy
+        case ParticipantPresent(address=str(address), proxy_address=proxy):
+            return address, proxy
+        case MessagePublished(author=author) if not stored.members_known:
+            return author, stored.conversation.proxy_address
+        case _:
+            return None
+
+
+def _suspect_predecessors(unit: Unit, sid: str, address: str, proxy: str) -> None:
+    """A pair has one open conversation: another of ours with this pair must have been closed, so it is looked at."""
+    for other in conversations.open_with_pair(unit.connection, address, proxy):
+        if other != sid:
+            looks.add(unit, due_at=unit.now, conversation_sid=other, whole=True)
+
+
+def advance_past_ours(unit: Unit, sid: str, index: int, known: Knowledge) -> None:
+    """A message of ours was published at `index`: what waited for it may go on."""
+    stored = unit.conversation(sid)
+    if stored is None:
+        return
+    if index == stored.next_index:
+        _read_to(stored, index + 1)
+    _drain(unit, stored, known)
+
+
+def admit_result(unit: Unit, sid: str, key: str, event: Event) -> None:
+    """Take in the result of an effect as an event. One that raises is kept in the inbox like any other."""
+    stored = unit.open(sid)
+    try:
+        decision = decide(stored.conversation, event, unit.now)
+    except Exception as error:
+        log.error("event_failed", conversation_sid=sid, key=key, tries=1, error=type(error).__name__)
+        unit.record(
+            key=f"result/{key}",
+            conversation_sid=sid,
+            kind=codec.kind_of(event),
+            status="parked",
+            received_at=unit.now,
+            message_index=None,
+            event=codec.encode(event),
+            last_error=f"{type(error).__name__}: {error}"[:500],
+        )
+        return
+    unit.apply(stored, decision, event)
+
+
+def see(
+    unit: Unit, sighting: Sighting, known: Knowledge, is_unread: Callable[[int], bool] = lambda _index: True
+) -> int:
+    """Take in what a look found; `known` must be sure. Returns how many customer messages were new.
+
+    A conversation that was never heard of before is adopted: only what nobody has answered yet counts as new, of which
+    `is_unread` tells by index whether it is ours to answer.
+    """
+    sid = sighting.conversation_sid
+    stored = unit.open(sid, sighting.service_sid)
+    before = stored.conversation.version
+    _see_members(unit, stored, sighting, known)
+    answered = _answered_before(stored, sighting, known)
+    messages = {fact.index: (fact, fact.index <= answered or not is_unread(fact.index)) for fact in sighting.messages}
+    for row in unit.waiting(sid) if stored.has_waiting else ():
+        fact = codec.decode(row["event"])
+        if isinstance(fact, MessagePublished):
+            messages[fact.index] = (fact, False)
+        else:
+            take(unit, Report(sid, row["key"], fact), known)
+    if sighting.members is not None:
+        stored.members_known, stored.dirty = True, True
+    new = sum(_see_message(unit, stored, *found, known) for _index, found in sorted(messages.items()))
+    if sighting.closed:
+        take(unit, Report(sid, key_of(ConversationClosed(), sid), ConversationClosed("seen")), known)
+    log.debug("looked", conversation_sid=sid, versions=stored.conversation.version - before, messages=new)
+    return new
+
+
+def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledge) -> None:
+    if sighting.members is None:
+        return
+    sid = stored.conversation.sid
+    # Customers first: without TaskRouter an identity is told by the channel customer beside it.
+    for member in sorted(sighting.members, key=lambda member: member.identity is not None):
+        take(unit, Report(sid, key_of(member, sid), member), known)
+    here = {member.participant_sid for member in sighting.members}
+    for worker in stored.conversation.workers:
+        if worker.participant_sid not in here:
+            gone = ParticipantGone(ParticipantSid(worker.participant_sid), worker.identity)
+            take(unit, Report(sid, key_of(gone, sid), gone), known)
+
+
+def _answered_before(stored: Stored, sighting: Sighting, known: Knowledge) -> int:
+    """In a conversation adopted just now, the index of the last message that is no customer's; -1 otherwise."""
+    if stored.members_known or stored.next_index > 0 or stored.conversation.state not in ("greeting", "with_worker"):
+        return -1
+    others = [f.index for f in sighting.messages if event_of(f, stored.conversation, known) is None]
+    return max(others, default=-1)
+
+
+def _see_message(unit: Unit, stored: Stored, fact: MessagePublished, is_old: bool, known: Knowledge) -> bool:
+    """What the list lacks below this index does not exist. Whether this was a new message of a customer."""
+    key = key_of(fact, stored.conversation.sid)
+    event = event_of(fact, stored.conversation, known)
+    if is_old or (event is None and unit.inbox_row(key) is None):
+        _read_to(stored, fact.index + 1)
+        return False
+    if fact.index > stored.next_index:
+        _read_to(stored, fact.index)
+    return take(unit, Report(stored.conversation.sid, key, fact), known) and event is not None

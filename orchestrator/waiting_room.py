@@ -1,0 +1,72 @@
+"""The waiting room: customers for whom nobody was available are served, oldest first, as soon as somebody is.
+
+A TaskRouter event is a hint; asking every few seconds while anybody waits is the truth.
+"""
+
+import asyncio
+
+import structlog
+
+from orchestrator.assigning import assign_longest_idle
+from orchestrator.directory import Directory
+from orchestrator.errors import EffectError
+from orchestrator.ports import Worker
+from orchestrator.taking import admit_result
+from states.events import WorkerFound
+from storage import conversations
+from storage.errors import StorageError
+from storage.unit import Unit
+from storage.writer import Writer
+
+log = structlog.get_logger()
+POLL_S = 5.0
+AT_ONCE = 200
+
+
+class WaitingRoom:
+    """Assigns those who wait. `poll_s`: how often it looks without a hint."""
+
+    def __init__(self, writer: Writer, directory: Directory, poll_s: float = POLL_S) -> None:
+        self._writer = writer
+        self._directory = directory
+        self._poll_s = poll_s
+        self._hint = asyncio.Event()
+
+    def hint(self) -> None:
+        """Somebody may have become available."""
+        self._hint.set()
+
+    async def run(self) -> None:
+        """Serve the queue until cancelled."""
+        while True:
+            self._hint.clear()
+            try:
+                await self.serve()
+            except (EffectError, StorageError) as error:
+                log.warning("queue_not_served", reason=str(error))
+            try:
+                await asyncio.wait_for(self._hint.wait(), self._poll_s)
+            except TimeoutError:
+                continue
+
+    async def serve(self) -> int:
+        """Offer the available workers to everybody who waits; how many were assigned. Raises EffectError when
+        TaskRouter does not answer."""
+        waiting = await self._writer.run(lambda unit: conversations.queue(unit.connection, AT_ONCE))
+        if not waiting or not self._directory.configured:
+            return 0
+        available = await self._directory.available()
+        if not available:
+            return 0
+        return await self._writer.run(lambda unit: sum(_assign(unit, sid, available) for sid in waiting))
+
+
+def _assign(unit: Unit, sid: str, available: list[Worker]) -> bool:
+    stored = unit.conversation(sid)
+    if stored is None:
+        return False
+    found = assign_longest_idle(unit, sid, available, stored.conversation.refused)
+    if not isinstance(found, WorkerFound):
+        return False
+    admit_result(unit, sid, f"queue/{sid}", found)
+    return True

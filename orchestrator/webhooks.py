@@ -1,0 +1,221 @@
+"""What Twilio tells us, and what we answer: pre-action and post-action webhooks, routing, TaskRouter events.
+
+Twilio holds the customer's message until a pre-action webhook is answered, and throws it away on a 4xx or 5xx, so those
+handlers wait for the store alone (and a second for a new conversation's name), and a store that cannot commit is no
+reason to refuse. Every other 200 means: it is durable. (Twilio Docs, "Conversations Webhooks".)
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from orchestrator import callbacks
+from orchestrator.bodies import Form
+from orchestrator.errors import MalformedWebhook
+from orchestrator.intake import Expected
+from orchestrator.service import SERVICE, Service
+from orchestrator.taking import Report, key_of
+from orchestrator.verified import verified_form
+from states.events import ConversationClosed, ConversationStarted
+from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
+from states.names import MessageSid, ParticipantSid
+from states.roles import is_channel_address
+from storage.errors import StorageError
+
+log = structlog.get_logger()
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+# Twilio waits five seconds; a store that has not committed by then has not.
+PRE_LIMIT_S = 1.8
+POST_LIMIT_S = 4.2
+NAME_LIMIT_S = 1.0
+
+
+async def pre_event(request: web.Request) -> web.Response:
+    """Let the action happen, having noted that there will be something to look for."""
+    service = request.app[SERVICE]
+    started = asyncio.get_running_loop().time()
+    form = await _form(request)
+    expected, answer = await _announced(form, service)
+    if expected is None:
+        return web.json_response(answer)
+    try:
+        async with asyncio.timeout_at(started + PRE_LIMIT_S):
+            await service.intake.expect(expected)
+    except (TimeoutError, StorageError) as error:
+        log.error("pre_event_not_stored", conversation_sid=expected.conversation_sid, error=type(error).__name__)
+        return web.json_response({})
+    return web.json_response(answer)
+
+
+async def _announced(form: Form, service: Service) -> tuple[Expected | None, dict[str, str]]:
+    """What a pre-action event announces, and the fields to change."""
+    match form.need("EventType"):
+        case "onConversationAdd":
+            return await _new_conversation(form, service)
+        case "onMessageAdd":
+            return _new_message(form, service), {}
+        case _:
+            return None, {}
+
+
+async def _new_conversation(form: Form, service: Service) -> tuple[Expected | None, dict[str, str]]:
+    address = form.get("MessagingBinding.Address")
+    if address is None:
+        return None, {}
+    name = await service.crm.name_within(address, NAME_LIMIT_S)
+    named = None if name is None else name[:256]
+    expected = Expected(
+        service_sid=form.sid("ChatServiceSid", needed=False),
+        address=address,
+        proxy_address=form.get("MessagingBinding.ProxyAddress"),
+        friendly_name=named,
+    )
+    return expected, {} if named is None else {"friendly_name": named}
+
+
+def _new_message(form: Form, service: Service) -> Expected | None:
+    sid = form.sid("ConversationSid")
+    author = form.need("Author")
+    if not is_channel_address(author) and (author == "system" or service.directory.known(author) is not None):
+        return None
+    return Expected(conversation_sid=sid, service_sid=form.sid("ChatServiceSid", needed=False))
+
+
+async def post_event(request: web.Request) -> web.Response:
+    """Take a fact in; 200 once it is durable."""
+    service = request.app[SERVICE]
+    form = await _form(request)
+    await _commit(_accept(form, service))
+    return web.Response()
+
+
+async def _accept(form: Form, service: Service) -> None:
+    kind = form.need("EventType")
+    fact = _fact(kind, form)
+    if fact is not None:
+        sid = form.sid("ConversationSid")
+        scope = form.sid("ChatServiceSid", needed=False)
+        await service.intake.accept(Report(sid, key_of(fact, sid), fact, scope))
+    elif kind == "onConversationStateUpdated":
+        sid, state = form.sid("ConversationSid"), form.need("StateTo")
+        await service.intake.note(f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128], kind, sid)
+    elif kind == "onDeliveryUpdated":
+        sid, status = form.sid("ConversationSid"), form.need("Status")
+        receipt = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
+        await service.intake.note(f"{kind}/{receipt}/{status}"[:128], kind, sid)
+
+
+def _fact(kind: str, form: Form) -> Fact | None:
+    """The fact a post-action event tells; None for one the machine has nothing to decide about."""
+    match kind:
+        case "onMessageAdded":
+            return _message(form)
+        case "onParticipantAdded":
+            return ParticipantPresent(
+                participant_sid=ParticipantSid(form.sid("ParticipantSid")),
+                identity=form.get("Identity"),
+                address=form.get("MessagingBinding.Address"),
+                proxy_address=form.get("MessagingBinding.ProxyAddress"),
+            )
+        case "onParticipantRemoved":
+            return ParticipantGone(ParticipantSid(form.sid("ParticipantSid")), form.get("Identity"))
+        case "onConversationAdded":
+            return ConversationStarted(
+                address=form.get("MessagingBinding.Address"),
+                proxy_address=form.get("MessagingBinding.ProxyAddress"),
+                friendly_name=form.get("FriendlyName"),
+            )
+        case "onConversationRemoved":
+            return ConversationClosed("removed")
+        case "onConversationStateUpdated" if form.need("StateTo") == "closed":
+            return ConversationClosed(form.get("Reason", ""))
+        case _:
+            return None
+
+
+def _message(form: Form) -> MessagePublished:
+    index = form.integer("Index")
+    if index < 0:
+        raise MalformedWebhook("Index is negative")
+    participant = form.sid("ParticipantSid", needed=False)
+    return MessagePublished(
+        message_sid=MessageSid(form.sid("MessageSid")),
+        index=index,
+        author=form.need("Author"),
+        body=form.get("Body", ""),
+        media=_media_count(form.get("Media")),
+        participant_sid=None if participant is None else ParticipantSid(participant),
+    )
+
+
+def _media_count(media: str | None) -> int:
+    """`Media` is a JSON array as text; one that cannot be read is still a picture."""
+    if media is None:
+        return 0
+    try:
+        items = json.loads(media)
+    except ValueError:
+        return 1
+    return len(items) if isinstance(items, list) else 1
+
+
+async def routing(request: web.Request) -> web.Response:
+    """Frontline's custom routing: our own machine routes, so that it was told is all there is to note."""
+    service = request.app[SERVICE]
+    form = await _form(request)
+    sid = form.sid("ConversationSid")
+    await _commit(service.intake.note(f"routing/{sid}", "routing", sid))
+    return web.Response()
+
+
+async def taskrouter_event(request: web.Request) -> web.Response:
+    """Somebody's availability or attributes changed: a hint to look, never the truth."""
+    service = request.app[SERVICE]
+    form = await _form(request)
+    if form.need("EventType").startswith("worker."):
+        service.directory.stale.set()
+        service.waiting_room.hint()
+    return web.Response(status=204, content_type="application/json")
+
+
+def _callback(answer: Callable[[Form, Service], Awaitable[tuple[int, object]]]) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        status, body = await answer(await _form(request), request.app[SERVICE])
+        return web.json_response(body, status=status)
+
+    return handler
+
+
+async def _form(request: web.Request) -> Form:
+    settings = request.app[SERVICE].settings
+    return await verified_form(request, settings.public_url, settings.twilio_account_sid, settings.signing_tokens)
+
+
+async def _commit(work: Awaitable[None]) -> None:
+    """Wait for the store as long as Twilio waits for us; what is handed over is committed even if we say 503."""
+    try:
+        async with asyncio.timeout(POST_LIMIT_S):
+            await work
+    except (TimeoutError, StorageError) as error:
+        log.error("webhook_not_stored", error=type(error).__name__)
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from error
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes Twilio calls."""
+    return [
+        web.post("/pre-event", pre_event),
+        web.post("/post-event", post_event),
+        web.post("/routing", routing),
+        web.post("/taskrouter-event", taskrouter_event),
+        web.post("/crm", _callback(lambda form, service: callbacks.crm(form, service.crm))),
+        web.post(
+            "/outbound",
+            _callback(lambda form, service: callbacks.outbound(form, service.crm, service.settings.proxy_numbers)),
+        ),
+        web.post("/templates", _callback(lambda form, service: callbacks.templates(form, service.crm))),
+    ]

@@ -1,0 +1,84 @@
+"""Conversation, the stored snapshot: everything the machine remembers between two events; and what a decision is."""
+
+from dataclasses import dataclass
+
+from states.effects import Effect
+from states.names import ConversationSid, ParticipantSid, WorkerSid
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the customer is, as the CRM says."""
+
+    customer_id: str
+    display_name: str
+    avatar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A worker who is a participant now."""
+
+    identity: str
+    participant_sid: ParticipantSid
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker chosen for this conversation whom Twilio has not yet let join. `named`: the customer named him."""
+
+    identity: str
+    worker_sid: WorkerSid
+    at_ms: int
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation at one version. Times are milliseconds since 1970.
+
+    `turn` counts how often the bot's turn has ended, so that an answer that comes late is known; `asked` counts the
+    messages the bot was asked about in this turn; `enriching` is true once the CRM was asked; `gone` keeps the
+    participants who left, for their joining may be told after it; `refused` are workers who could not be added.
+    """
+
+    sid: ConversationSid
+    created_at: int
+    updated_at: int
+    state: str = "greeting"
+    version: int = 0
+    address: str | None = None
+    proxy_address: str | None = None
+    customer_sid: ParticipantSid | None = None
+    customer: Profile | None = None
+    enriching: bool = False
+    workers: tuple[Present, ...] = ()
+    gone: tuple[ParticipantSid, ...] = ()
+    turn: int = 0
+    asked: int = 0
+    claim: Claim | None = None
+    waiting_since: int | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedEffect:
+    """An effect under its idempotency key, `conversation_sid/version/ordinal`: derived, never drawn."""
+
+    key: str
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one event led to: the next snapshot, the effects in order, and the row of the table that fired.
+
+    `source` and `dest` are equal where the row changed no state.
+    """
+
+    conversation: Conversation
+    effects: tuple[KeyedEffect, ...]
+    trigger: str
+    source: str
+    dest: str
+    row: str

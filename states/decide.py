@@ -1,0 +1,98 @@
+"""The one Machine, and `decide(conversation, event, now) -> Decision`.
+
+One synchronous `transitions` machine serves every conversation: it is driven with a throwaway `Draft`, which it never
+comes to know (`events[trigger].trigger(draft)` needs no registration), so a decision leaves no trace in it. If anything
+raises, the draft is dropped and nothing has happened.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, cast
+
+from transitions import EventData, Machine, MachineError, Transition
+
+from states.conversation import Conversation, Decision
+from states.draft import Draft
+from states.errors import UnhandledEvent, UnknownState
+from states.events import Event
+from states.table import INITIAL, STATES, TRANSITIONS, Row
+
+# The library logs a line for each callback otherwise.
+logging.getLogger("transitions").setLevel(logging.WARNING)
+
+
+class _Recorded(Transition):
+    """A transition that leaves its own name on the draft it has moved."""
+
+    def execute(self, event_data: EventData) -> bool:
+        """Run the row if its guards hold."""
+        fired = bool(super().execute(event_data))
+        if fired:
+            guards = ",".join(str(condition.func) for condition in self.conditions)
+            draft = cast(Draft, event_data.model)
+            draft.row = f"{self.source}/{draft.trigger}" + (f"[{guards}]" if guards else "")
+        return fired
+
+
+class _Machine(Machine):
+    transition_cls = _Recorded
+
+
+def _rows(table: Sequence[Row]) -> list[dict[str, Any]]:
+    return [
+        {
+            "trigger": row.trigger,
+            "source": list(row.sources),
+            "dest": row.dest,
+            "conditions": list(row.guards),
+            "after": list(row.does),
+        }
+        for row in table
+    ]
+
+
+MACHINE = _Machine(
+    model=None,
+    states=list(STATES),
+    initial=INITIAL,
+    transitions=_rows(TRANSITIONS),
+    auto_transitions=False,
+    queued=False,
+    send_event=False,
+)
+
+
+def decide(conversation: Conversation, event: Event, now: int) -> Decision:
+    """What `event` makes of `conversation` at `now` (milliseconds since 1970).
+
+    Raises UnknownState or UnhandledEvent when the table has no place for it; whatever a guard or a writer raises
+    passes through. The conversation given is never changed.
+    """
+    if conversation.state not in STATES:
+        raise UnknownState(conversation.state)
+    draft = Draft.of(conversation, event, now)
+    trigger = draft.trigger
+    try:
+        moved = MACHINE.events[trigger].trigger(draft)
+    except (KeyError, MachineError) as error:
+        raise UnhandledEvent(conversation.state, trigger) from error
+    if not moved:
+        raise UnhandledEvent(conversation.state, trigger)
+    return _decision(draft, trigger)
+
+
+def _decision(draft: Draft, trigger: str) -> Decision:
+    following = draft.following()
+    return Decision(
+        conversation=following,
+        effects=tuple(draft.effects),
+        trigger=trigger,
+        source=draft.before.state,
+        dest=following.state,
+        row=draft.row,
+    )
+
+
+def triggers_in(state: str) -> list[str]:
+    """The triggers the table has rows for in `state`, in the table's order."""
+    return list(dict.fromkeys(row.trigger for row in TRANSITIONS if state in row.sources))

@@ -1,0 +1,104 @@
+"""Who is who: what makes a participant a worker or a customer, and so an event of a fact.
+
+The rule (the outward contract, section 3): a participant with an address is a customer; one with an identity is a
+worker if TaskRouter has a worker of that identity, else a customer in a chat; without TaskRouter an identity beside
+a channel customer is a worker. A message is a customer's when its participant is one.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from states.conversation import Conversation
+from states.events import CustomerJoined, Event, MessageReceived, WorkerJoined, WorkerLeft
+from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
+
+_CHANNEL_ADDRESS = re.compile(r"\+[0-9]{3,20}$|(?:whatsapp|messenger|rcs|sms|gbm|apple|email|viber|line):.")
+
+
+def is_channel_address(author: str) -> bool:
+    """Whether an author is an address of a channel (`+1555…`, `whatsapp:+1555…`) rather than a chat identity."""
+    return _CHANNEL_ADDRESS.match(author) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of who works here. `workers`: casefolded identities, None without TaskRouter; `sure`: looked up
+    for this very question, participants included, so that who is no worker is a customer."""
+
+    workers: Collection[str] | None
+    sure: bool = False
+
+
+class Unsure(Exception):
+    """Whose fact this is must be looked up first."""
+
+
+def event_of(fact: Fact, conversation: Conversation, known: Knowledge) -> Event | None:
+    """The event a fact is, or None where the machine has nothing to decide (a worker's message, our own, a customer
+    who leaves). Raises Unsure when it cannot be told without looking."""
+    match fact:
+        case MessagePublished():
+            return _message(fact, conversation, known)
+        case ParticipantPresent():
+            return _arrival(fact, conversation, known)
+        case ParticipantGone():
+            return _departure(fact, conversation, known)
+        case _:
+            return fact
+
+
+def _message(fact: MessagePublished, conversation: Conversation, known: Knowledge) -> Event | None:
+    if not _is_customers(fact, conversation, known):
+        return None
+    return MessageReceived(
+        message_sid=fact.message_sid,
+        index=fact.index,
+        author=fact.author,
+        body=fact.body,
+        media=fact.media,
+        participant_sid=fact.participant_sid,
+    )
+
+
+def _is_customers(fact: MessagePublished, conversation: Conversation, known: Knowledge) -> bool:
+    sid, author = fact.participant_sid, fact.author
+    if author == conversation.address or (sid is not None and sid == conversation.customer_sid):
+        return True
+    if is_channel_address(author):
+        return sid is not None
+    if any(sid == worker.participant_sid for worker in conversation.workers) or author == "system":
+        return False
+    return not _is_worker(author, conversation, known) and sid is not None
+
+
+def _is_worker(identity: str, conversation: Conversation, known: Knowledge) -> bool:
+    """Whether an identity is a worker's."""
+    if known.workers is None:
+        beside = conversation.address is not None and is_channel_address(conversation.address)
+        if not beside and not known.sure:
+            raise Unsure(identity)
+        return beside
+    if identity.casefold() in known.workers:
+        return True
+    if not known.sure:
+        raise Unsure(identity)
+    return False
+
+
+def _arrival(fact: ParticipantPresent, conversation: Conversation, known: Knowledge) -> Event | None:
+    if fact.identity is None:
+        return CustomerJoined(fact.participant_sid, fact.address, fact.proxy_address)
+    if fact.address is None and _is_worker(fact.identity, conversation, known):
+        return WorkerJoined(fact.identity, fact.participant_sid)
+    return CustomerJoined(fact.participant_sid, fact.address, fact.proxy_address, fact.identity)
+
+
+def _departure(fact: ParticipantGone, conversation: Conversation, known: Knowledge) -> Event | None:
+    if any(worker.participant_sid == fact.participant_sid for worker in conversation.workers):
+        return WorkerLeft(fact.participant_sid, fact.identity)
+    if fact.identity is None or fact.participant_sid == conversation.customer_sid:
+        return None
+    if fact.identity.casefold() in (known.workers or ()):
+        return WorkerLeft(fact.participant_sid, fact.identity)
+    return None

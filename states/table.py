@@ -1,0 +1,146 @@
+"""The whole machine: five states, and what each makes of each fact.
+
+A conversation is greeted once, with its first customer message (`greeting`), and belongs to the bot until the bot
+sends the customer on (`awaiting_choice`). While somebody is looked for (`routing`) the bot is silent: the customer
+is told once if nobody is free, and an email address still reaches its owner. A worker is *with* the customer once
+Twilio says so (`with_worker`), whoever let him in, and as long as one is there the program says nothing. `closed`
+is final.
+
+How to read it. The first row whose guards all hold wins, and the last row of each state and trigger has no guard,
+so nothing is handled by omission: what is ignored is ignored in a row of its own. `dest=None` is an internal row:
+the state stays. Sources are spelled out. Guards and what a row does are names of methods of `Draft`; no name
+carries a dot, for a dotted name would be imported and called. Nothing in a row triggers another: what must follow
+is an effect, and its result is the next event.
+
+`VERSION` goes up with every change to a row that decides something else than before.
+"""
+
+from dataclasses import dataclass
+
+VERSION = 1
+
+STATES = ("greeting", "awaiting_choice", "routing", "with_worker", "closed")
+INITIAL = "greeting"
+OPEN = STATES[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: on `trigger` in any of `sources`, if all `guards` hold, do `does` in order and go to `dest`."""
+
+    trigger: str
+    sources: tuple[str, ...]
+    dest: str | None
+    does: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()
+
+
+TRANSITIONS = (
+    # A customer writes.
+    Row(
+        "message_received",
+        ("greeting",),
+        "awaiting_choice",
+        does=("note_author", "welcome", "ask_bot", "find_customer"),
+    ),
+    Row(
+        "message_received",
+        ("awaiting_choice",),
+        None,
+        guards=("is_late",),
+        does=("note_author", "ask_bot", "find_customer"),
+    ),
+    Row("message_received", ("awaiting_choice",), None, does=("note_author", "ask_bot", "find_customer")),
+    Row("message_received", ("routing",), None, guards=("text_names_worker",), does=("find_worker_quietly",)),
+    Row("message_received", ("routing", "closed"), None),
+    Row("message_received", ("with_worker",), None, does=("note_author", "find_customer")),
+    # The bot answers, or does not.
+    Row(
+        "bot_replied",
+        ("awaiting_choice",),
+        "routing",
+        guards=("bot_names_worker",),
+        does=("say_reply", "end_bot_turn", "find_worker"),
+    ),
+    Row(
+        "bot_replied",
+        ("awaiting_choice",),
+        "routing",
+        guards=("bot_asks_for_anyone",),
+        does=("say_reply", "end_bot_turn", "find_longest_idle"),
+    ),
+    Row("bot_replied", ("awaiting_choice",), None, guards=("bot_asks_in_vain",), does=("say_no_routing",)),
+    Row("bot_replied", ("awaiting_choice",), None, guards=("bot_has_turn",), does=("say_reply",)),
+    Row("bot_replied", ("routing",), None, guards=("late_answer_names_worker",), does=("find_worker_quietly",)),
+    Row("bot_replied", STATES, None),
+    Row(
+        "bot_failed",
+        ("awaiting_choice",),
+        "routing",
+        guards=("bot_has_turn_and_a_way_out",),
+        does=("say_bot_trouble", "end_bot_turn", "find_longest_idle"),
+    ),
+    Row("bot_failed", ("awaiting_choice",), None, guards=("bot_has_turn",), does=("say_bot_trouble_alone",)),
+    Row("bot_failed", STATES, None),
+    # Somebody is looked for.
+    Row("worker_found", ("routing",), None, guards=("nobody_on_the_way",), does=("claim_and_add",)),
+    Row("worker_found", STATES, None),
+    Row(
+        "no_such_worker",
+        ("routing",),
+        "awaiting_choice",
+        guards=("was_asked_aloud",),
+        does=("stop_routing", "say_no_such_worker"),
+    ),
+    Row("no_such_worker", STATES, None),
+    Row(
+        "nobody_available",
+        ("routing",),
+        None,
+        guards=("first_time",),
+        does=("start_waiting", "say_please_wait"),
+    ),
+    Row("nobody_available", STATES, None),
+    # Workers come and go.
+    Row("worker_joined", OPEN, None, guards=("has_left",)),
+    Row("worker_joined", ("greeting", "awaiting_choice"), "with_worker", does=("end_bot_turn", "note_worker")),
+    Row("worker_joined", ("routing",), "with_worker", does=("note_worker",)),
+    Row("worker_joined", ("with_worker",), None, does=("note_worker",)),
+    Row("worker_joined", ("closed",), None),
+    Row(
+        "worker_left",
+        ("with_worker",),
+        "awaiting_choice",
+        guards=("nobody_is_left",),
+        does=("forget_worker",),
+    ),
+    Row("worker_left", OPEN, None, does=("forget_worker",)),
+    Row("worker_left", ("closed",), None),
+    # Who the customer is.
+    Row("conversation_started", OPEN, None, does=("note_pair", "find_customer")),
+    Row("conversation_started", ("closed",), None),
+    Row("customer_joined", OPEN, None, does=("note_customer_participant", "find_customer")),
+    Row("customer_joined", ("closed",), None),
+    Row("customer_found", OPEN, None, does=("enrich",)),
+    Row("customer_found", ("closed",), None),
+    # What was asked of the world did not come about.
+    Row(
+        "effect_failed",
+        ("routing",),
+        None,
+        guards=("anyone_could_not_join",),
+        does=("refuse_claimed", "find_longest_idle"),
+    ),
+    Row(
+        "effect_failed",
+        ("routing",),
+        "awaiting_choice",
+        guards=("routing_failed",),
+        does=("stop_routing", "say_not_reachable"),
+    ),
+    Row("effect_failed", ("routing",), None, guards=("queued_claim_failed",), does=("drop_claim",)),
+    Row("effect_failed", STATES, None),
+    # The end.
+    Row("conversation_closed", OPEN, "closed", does=("stop_routing",)),
+    Row("conversation_closed", ("closed",), None),
+)

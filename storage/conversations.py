@@ -1,0 +1,90 @@
+"""Reading conversations: lists, one with its history and effects, and the queue."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from states.conversation import Conversation
+from storage import codec
+from storage.schema import conversation, history, inbox, meta, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """One conversation with everything that is known of how it came to be where it is."""
+
+    conversation: Conversation
+    history: list[Row[Any]]
+    effects: list[Row[Any]]
+    undecided: list[Row[Any]]
+
+
+def page(
+    connection: Connection, state: str | None, limit: int, after: int | None
+) -> tuple[list[Conversation], int | None]:
+    """Up to `limit` conversations, newest first, and the cursor of the next page."""
+    query = select(conversation.c.id, conversation.c.snapshot).order_by(conversation.c.id.desc()).limit(limit + 1)
+    if state is not None:
+        query = query.where(conversation.c.state == state)
+    if after is not None:
+        query = query.where(conversation.c.id < after)
+    rows = connection.execute(query).all()
+    following = rows[limit - 1].id if len(rows) > limit else None
+    return [codec.decode_conversation(row.snapshot) for row in rows[:limit]], following
+
+
+def dump(connection: Connection, sid: str) -> Dump | None:
+    """Everything about one conversation, as of one moment; None if it was never heard of."""
+    snapshot = connection.execute(select(conversation.c.snapshot).where(conversation.c.sid == sid)).scalar()
+    if snapshot is None:
+        return None
+    rows = connection.execute(select(history).where(history.c.conversation_sid == sid).order_by(history.c.version))
+    effects = connection.execute(select(outbox).where(outbox.c.conversation_sid == sid).order_by(outbox.c.seq))
+    undecided = connection.execute(
+        select(inbox).where(inbox.c.conversation_sid == sid, inbox.c.status.in_(("waiting", "parked")))
+    )
+    return Dump(codec.decode_conversation(snapshot), list(rows), list(effects), list(undecided))
+
+
+def queue(connection: Connection, limit: int) -> list[str]:
+    """The conversations that wait for somebody to become available, oldest first."""
+    waiting = conversation.c.waiting_since
+    query = select(conversation.c.sid).where(waiting.is_not(None)).order_by(waiting, conversation.c.id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def open_with_pair(connection: Connection, address: str, proxy_address: str) -> list[str]:
+    """The open conversations of an address pair, newest first."""
+    query = (
+        select(conversation.c.sid)
+        .where(
+            conversation.c.address == address,
+            conversation.c.proxy_address == proxy_address,
+            conversation.c.state != "closed",
+        )
+        .order_by(conversation.c.id.desc())
+    )
+    return list(connection.execute(query).scalars())
+
+
+def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
+    """Open conversations (id, sid, service_sid, next_index) after an id, in the order of id."""
+    query = (
+        select(conversation.c.id, conversation.c.sid, conversation.c.service_sid, conversation.c.next_index)
+        .where(conversation.c.state != "closed", conversation.c.id > after)
+        .order_by(conversation.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """State to the number of conversations in it."""
+    rows = connection.execute(select(conversation.c.state, func.count()).group_by(conversation.c.state))
+    return {row[0]: row[1] for row in rows}
+
+
+def born_at(connection: Connection) -> int:
+    """When this database was created, milliseconds since 1970."""
+    return int(connection.execute(select(meta.c.value).where(meta.c.name == "created_at")).scalar_one())

@@ -1,0 +1,69 @@
+"""Opening the database: one connection that writes, a few that only read.
+
+SQLite's driver opens its transaction at the first write, after our read, and so loses updates without a word; here
+every transaction of the writing connection begins with BEGIN IMMEDIATE (design: begin at the beginning). Everything
+else opens the file read-only, so only one connection ever writes or checkpoints: versions before 3.51.3 can lose
+committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from storage.errors import DatabaseUnusable
+
+BUSY_TIMEOUT_S = 3.8
+# Pages; a longer WAL between checkpoints keeps the cost of a commit flat.
+WAL_AUTOCHECKPOINT = 4000
+
+
+def sqlite_path(url: str) -> Path:
+    """The file a `sqlite+aiosqlite:///…` URL names. Raises DatabaseUnusable for anything else."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise DatabaseUnusable(f"DATABASE_URL must name an SQLite file, not {parsed.render_as_string()!r}")
+    return Path(parsed.database)
+
+
+def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
+    """An engine with the one writing connection. `checkpoints=False` for a command beside a running service."""
+    path = sqlite_path(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+    )
+    pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
+    pragmas.append(f"wal_autocheckpoint={WAL_AUTOCHECKPOINT if checkpoints else 0}")
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def reading_engine(url: str) -> AsyncEngine:
+    """An engine whose connections cannot write."""
+    path = sqlite_path(url)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
+        pool_size=4,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    return engine

@@ -1,0 +1,36 @@
+"""The inbox beyond one event: which conversations have events that wait for a look, and putting them off."""
+
+from sqlalchemy import bindparam, func, select, update
+
+from storage.schema import inbox, look
+from storage.unit import Unit
+
+_WAITING = inbox.c.status == "waiting"
+
+
+def due_conversations(unit: Unit, limit: int) -> list[str]:
+    """The conversations with an undecided event that is due."""
+    query = (
+        select(inbox.c.conversation_sid)
+        .where(_WAITING, inbox.c.due_at <= bindparam("now"))
+        .group_by(inbox.c.conversation_sid)
+        .order_by(func.min(inbox.c.due_at))
+        .limit(limit)
+    )
+    return list(unit.connection.execute(query, {"now": unit.now}).scalars())
+
+
+def put_off(unit: Unit, sid: str, due_at: int) -> None:
+    """The look at this conversation did not succeed: its undecided events wait until `due_at`."""
+    unit.connection.execute(
+        update(inbox).where(_WAITING, inbox.c.conversation_sid == sid, inbox.c.due_at < due_at).values(due_at=due_at)
+    )
+
+
+def next_due(unit: Unit) -> int | None:
+    """When the next undecided event or look is due, milliseconds since 1970."""
+    times = [
+        unit.connection.execute(select(func.min(inbox.c.due_at)).where(_WAITING)).scalar(),
+        unit.connection.execute(select(func.min(look.c.due_at))).scalar(),
+    ]
+    return min((time for time in times if time is not None), default=None)

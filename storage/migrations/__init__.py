@@ -1,0 +1,1 @@
+"""Alembic revisions, never edited once released."""

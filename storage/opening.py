@@ -1,0 +1,156 @@
+"""Opening the database for the service or a command: one service per file, schema up to date, damage noticed.
+
+Alembic is imported only where a migration has to run: it would cost a fifth of a second at every start.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DatabaseError
+
+from storage.engine import BUSY_TIMEOUT_S, sqlite_path, writing_engine
+from storage.errors import DatabaseUnusable
+
+HEAD = "0001"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The schema revision the database is at, None for a fresh one. Raises DatabaseUnusable for a damaged file."""
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
+            ).first()
+            if found is None:
+                return None
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    except DatabaseError as error:
+        raise DatabaseUnusable(
+            f"{engine.url.database} is damaged or no database ({error.orig}); restore it from a backup"
+            " (`expert-hub db backup` makes them), or move it away to start afresh"
+        ) from error
+
+
+def upgrade(url: str) -> str:
+    """Bring the schema up to date; returns the revision. Raises DatabaseUnusable for a damaged file or a newer
+    schema."""
+    engine = writing_engine(url)
+    try:
+        revision = current_revision(engine)
+        if revision != HEAD:
+            _migrate(engine, revision)
+        return HEAD
+    finally:
+        engine.dispose()
+
+
+def revision_of(url: str) -> str | None:
+    """The schema revision of the database, None if there is none yet. Nothing is created. Raises DatabaseUnusable."""
+    if not sqlite_path(url).exists():
+        return None
+    engine = writing_engine(url, checkpoints=False)
+    try:
+        return current_revision(engine)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A read-only connection for a command. Raises DatabaseUnusable where there is no database to read."""
+    path = sqlite_path(url)
+    if not path.exists():
+        raise DatabaseUnusable(
+            f"there is no database at {path}; `expert-hub serve` or `expert-hub db upgrade` makes it"
+        )
+    engine = create_engine(f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true", connect_args={"timeout": BUSY_TIMEOUT_S})
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def writing(url: str) -> Iterator[Connection]:
+    """One short transaction for a command, beside a running service or not, on a database brought up to date."""
+    if revision_of(url) != HEAD:
+        upgrade(url)
+    engine = writing_engine(url, checkpoints=False)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _migrate(engine: Engine, revision: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = engine
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseUnusable(
+            f"the database is at revision {revision}, which this version does not know; run a newer expert-hub"
+        ) from error
+
+
+def check(url: str) -> None:
+    """Look through the file for damage that a query would only meet later. Raises DatabaseUnusable."""
+    path = sqlite_path(url)
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        answer = str(error)
+    if answer != "ok":
+        raise DatabaseUnusable(
+            f"{path} is damaged ({answer}); restore it from a backup, or move it away to start afresh"
+        )
+
+
+class ServiceLock:
+    """Held by the one service of a file for as long as it runs; the system drops it when the process dies."""
+
+    def __init__(self, url: str) -> None:
+        path = sqlite_path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: Any = open(f"{path}.lock", "w")  # noqa: SIM115 - held open on purpose
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise DatabaseUnusable(
+                f"another expert-hub serves {path}; stop it, or set DATABASE_URL and PORT to run beside it"
+            ) from error
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let the next service in."""
+        self._file.close()
+
+
+def backup(url: str, target: Path) -> None:
+    """Copy the database while it is being served, through SQLite's online backup. Raises FileExistsError."""
+    if target.exists():
+        raise FileExistsError(target)
+    source = sqlite3.connect(f"file:{sqlite_path(url)}?mode=ro", uri=True)
+    try:
+        with sqlite3.connect(target) as copy:
+            source.backup(copy, pages=1000)
+        copy.close()
+    finally:
+        source.close()

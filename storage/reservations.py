@@ -1,0 +1,29 @@
+"""When each worker was last assigned, by whichever route: the record that decides who has been idle longest."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from storage.schema import reservation
+
+
+def last_assigned(connection: Connection, worker_sids: Iterable[str]) -> dict[str, int]:
+    """Worker SID to the time of his last assignment (milliseconds since 1970), for those who had one."""
+    query = select(reservation.c.worker_sid, reservation.c.last_assigned_at).where(
+        reservation.c.worker_sid.in_(list(worker_sids))
+    )
+    return {row.worker_sid: row.last_assigned_at for row in connection.execute(query)}
+
+
+def reserve(connection: Connection, worker_sid: str, identity: str, at_ms: int) -> None:
+    """Note an assignment; a later one on record stays."""
+    statement = insert(reservation).values(worker_sid=worker_sid, identity=identity, last_assigned_at=at_ms)
+    changed = {"identity": identity, "last_assigned_at": at_ms}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[reservation.c.worker_sid],
+            set_=changed,
+            where=reservation.c.last_assigned_at < at_ms,
+        )
+    )

@@ -1,0 +1,132 @@
+"""A sandbox on a real socket, a service that hears its webhooks, and the official Twilio client to speak to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from exchanges import RecordingHttpClient, complaints
+from twilio.rest import Client
+
+from orchestrator.sandbox import seeds
+from orchestrator.sandbox.server import Running, start
+
+_HANGING_PORT_S = 30
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A webhook as it arrived."""
+
+    method: str
+    path: str
+    url: str
+    form: dict[str, str]
+    headers: dict[str, str]
+
+    @property
+    def event(self) -> str:
+        return self.form.get("EventType", self.path)
+
+
+@dataclass
+class Service:
+    """A stand-in for the service. `answers` says what an event, or a path, is answered; all else gets 200 `{}`."""
+
+    url: str = ""
+    heard: list[Heard] = field(default_factory=list)
+    answers: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def hear(self, request: web.Request) -> web.Response:
+        pairs = await request.post() if request.method == "POST" else request.query
+        form = {name: str(value) for name, value in pairs.items()}
+        heard = Heard(request.method, request.path, str(request.url), form, dict(request.headers))
+        self.heard.append(heard)
+        if heard.event in self.gates:
+            await self.gates[heard.event].wait()
+        answer = self.answers.get(heard.event) or self.answers.get(heard.path)
+        return answer() if answer else web.json_response({})
+
+    def events(self, path: str | None = None) -> list[str]:
+        """The events heard, in order, those at one path only if it is given."""
+        return [heard.event for heard in self.heard if path in (None, heard.path)]
+
+    def form(self, event: str) -> dict[str, str]:
+        """The form of the one webhook of this event."""
+        (found,) = [heard.form for heard in self.heard if heard.event == event]
+        return found
+
+
+@dataclass
+class Control:
+    """The control API: each call gives the status and the JSON, None without any."""
+
+    session: ClientSession
+
+    async def call(self, method: str, path: str, json: Any = None, **options: Any) -> tuple[int, Any]:
+        if json is not None:
+            options["json"] = json
+        async with self.session.request(method, path, **options) as response:
+            return response.status, await response.json() if response.content_type == "application/json" else None
+
+    async def inbound(self, body: str | None = "Hello", sender: str = "+15550100001", **more: Any) -> Any:
+        """What a customer's message is answered; it must be taken in."""
+        status, answer = await self.call("POST", "/sandbox/inbound", {"from": sender, "body": body, **more})
+        assert status == 201, answer
+        return answer
+
+    async def whole(self, conversation_sid: str) -> Any:
+        status, answer = await self.call("GET", f"/sandbox/conversations/{conversation_sid}")
+        assert status == 200, answer
+        return answer
+
+    async def ledger(self, since: int = 0) -> list[dict[str, Any]]:
+        _, answer = await self.call("GET", f"/sandbox/ledger?since={since}")
+        entries: list[dict[str, Any]] = answer["entries"]
+        return entries
+
+    async def faults(self, **faults: Any) -> None:
+        status, answer = await self.call("PUT", "/sandbox/faults", faults)
+        assert status == 200, answer
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    service = Service()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", service.hear)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield service
+    for gate in service.gates.values():
+        gate.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def sandbox(service: Service) -> AsyncIterator[Running]:
+    running = await start("127.0.0.1", 0, service.url)
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def control(sandbox: Running) -> AsyncIterator[Control]:
+    async with ClientSession(sandbox.url) as session:
+        yield Control(session)
+
+
+@pytest.fixture
+async def client(sandbox: Running) -> AsyncIterator[Client]:
+    """The official client. When the test is over, all it exchanged is held against Twilio's own documents."""
+    http = RecordingHttpClient(sandbox.url)
+    yield Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=http)
+    await http.close()
+    for exchange in http.exchanges:
+        if exchange.status < 400:
+            assert complaints(exchange) == [], f"{exchange.method} {exchange.path}"
