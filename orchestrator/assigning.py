@@ -23,7 +23,7 @@ def assign_longest_idle(
     record = reservations.last_assigned(unit.connection, [worker.sid for worker in available])
     chosen = longest_idle(
         [
-            IdleWorker(worker.identity, worker.sid, record.get(worker.sid, worker.last_accepted_task_time))
+            IdleWorker(worker.identity, worker.sid, *record.get(worker.sid, (worker.last_accepted_task_time, 0)))
             for worker in available
         ],
         excluding,
@@ -47,9 +47,9 @@ def _still_looks(unit: Unit, conversation_sid: str) -> bool:
     return stored is not None and stored.conversation.state == "routing" and stored.conversation.claim is None
 
 
-def _claim(unit: Unit, worker: Worker, recorded: int | None, *, named: bool) -> WorkerFound:
+def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, *, named: bool) -> WorkerFound:
     """The assignment's time is the later of now and his last one plus 1, so that order survives a burst."""
-    last = max(recorded or 0, worker.last_accepted_task_time or 0)
+    last = max(0 if recorded is None else recorded[0], worker.last_accepted_task_time or 0)
     at_ms = max(unit.now, last + 1)
     reservations.reserve(unit.connection, worker.sid, worker.identity, at_ms)
     return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, named)

@@ -27,7 +27,7 @@ LIBRARIES = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy", "transi
 # A bare token is 32 hexadecimal digits; a SID has two letters before them, and stays. Every repetition is bounded:
 # a hostile text cannot make the search slow.
 LOOKS_PERSONAL = re.compile(
-    r"(?:\+|%2B)[0-9](?:[ ().-]?[0-9]){6,14}"
+    r"(?:\+|%2B)[0-9](?:[ ().-]{0,2}[0-9]){6,14}"
     r"|[^\s@:=<>\"'(),;/\[\]]{1,64}(?:@|%40)[^\s@:=<>\"'(),;/\[\]]{1,255}\.[^\s@:=<>\"'(),;/\[\]]{1,63}"
     r"|(?<![0-9A-Z])[0-9A-F]{32}(?![0-9A-Z])"
     r"|(?<=Bearer )\S+"
@@ -127,7 +127,7 @@ class Scrubber:
 def _spellings(secret: str) -> Iterator[str]:
     if len(secret) >= SHORTEST_SECRET:
         raw = secret.encode()
-        yield from (secret, quote(secret, safe=""), quote_plus(secret))
+        yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
         yield from (encode(raw).decode().rstrip("=") for encode in (b64encode, urlsafe_b64encode))
 
 

@@ -14,6 +14,7 @@ import structlog
 import typer
 from aiohttp import web
 
+from orchestrator.errors import SettingsError
 from orchestrator.logs import configure
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.server import start as start_sandbox
@@ -21,6 +22,8 @@ from orchestrator.settings import Settings
 
 log = structlog.get_logger()
 SHUTDOWN_S = 3.0
+# How long `/readyz` goes on saying 503, so that a load balancer can see it before the port closes.
+NOTICE_S = 1.0
 
 
 def run_service(settings: Settings, with_sandbox: bool) -> int:
@@ -59,7 +62,7 @@ async def _serve(settings: Settings, with_sandbox: bool) -> int:
         typer.echo(f"expert-hub listens on http://{settings.host}:{_port_of(runner)}")
         await stopping.wait()
         log.info("stopping")
-        await app[SERVICE].drain()
+        await asyncio.gather(app[SERVICE].drain(), asyncio.sleep(NOTICE_S))
     return 0
 
 
@@ -72,7 +75,10 @@ async def _sandbox(settings: Settings, service_url: str) -> int:
 
 
 async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> None:
-    running = await start_sandbox("127.0.0.1", port, service_url)
+    try:
+        running = await start_sandbox("127.0.0.1", port, service_url)
+    except OSError as error:
+        raise SettingsError([f"SANDBOX_PORT: cannot listen on {port} ({error.strerror}), expected a free port"]) from error
     stack.push_async_callback(running.stop)
     typer.echo(f"The sandbox, a local Twilio with a phone, is on {running.url}")
     typer.echo(f"  account {seeds.ACCOUNT_SID}  token {seeds.AUTH_TOKEN}")
@@ -82,11 +88,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}; set PORT to a free one") from error
-
-
-class ListenError(Exception):
-    """The address is taken or not ours."""
+        raise SettingsError([f"PORT: cannot listen on {host}:{port} ({error.strerror}), expected a free port"]) from error
 
 
 def _port_of(runner: web.AppRunner) -> int:

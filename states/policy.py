@@ -39,11 +39,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class IdleWorker:
-    """A worker who could take a customer. `last_assigned_ms`: ms since 1970, None: never assigned."""
+    """A worker who could take a customer. `last_assigned_ms`: ms since 1970, None: never assigned. `turn` tells apart
+    assignments of the same millisecond: the lower was the earlier."""
 
     identity: str
     worker_sid: str
     last_assigned_ms: int | None
+    turn: int = 0
 
 
 def read_choice(text: str) -> Choice:
@@ -70,8 +72,8 @@ def longest_idle(workers: Sequence[IdleWorker], excluding: Collection[str]) -> I
     return min(candidates, key=_idleness, default=None)
 
 
-def _idleness(worker: IdleWorker) -> tuple[bool, int, str]:
-    return worker.last_assigned_ms is not None, worker.last_assigned_ms or 0, worker.identity
+def _idleness(worker: IdleWorker) -> tuple[bool, int, int, str]:
+    return worker.last_assigned_ms is not None, worker.last_assigned_ms or 0, worker.turn, worker.identity
 
 
 def _as_address(found: re.Match[str]) -> str | None:

@@ -146,6 +146,7 @@ reservation = Table(
     Column("worker_sid", String(34), primary_key=True),
     Column("identity", Text, nullable=False),
     Column("last_assigned_at", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
 )
 
 customer = Table(

@@ -131,8 +131,9 @@ def test_byte_order_marks_and_line_ends_do_not_matter(csv_file: Path, encode: An
 
 
 def test_links_and_details_may_stand_in_a_csv_as_json(csv_file: Path) -> None:
-    found = reading(csv_file, b'customer_id,display_name,details\n1,A,"{""title"": ""T"", ""content"":
-    ""C""}"\n2,B,{\n') assert found.customers == (Customer("1", "A", details={"title": "T", "content": "C"}),)
+    details = b'"{""title"": ""T"", ""content"": ""C""}"'
+    found = reading(csv_file, b"customer_id,display_name,details\n1,A," + details + b"\n2,B,{\n")
+    assert found.customers == (Customer("1", "A", details={"title": "T", "content": "C"}),)
     assert found.faults == (Fault(3, "details: not JSON"),)
 
 
@@ -234,11 +235,12 @@ def test_no_csv_breaks_the_reader(csv_file: Path, content: bytes) -> None:
         assert customer.display_name
 
 
+NAMES = st.sampled_from(["customer_id", "display_name", "channels", "links", "details", "avatar", "worker"])
+VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=4)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-@given(
-    st.lists(
-        st.dictionaries(
-            st.sampled_from(["customer_id", "display_name", "channels", "links", "details", "avatar", "worker"]),
-            st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner),
-            max_leaves=4), ) ) ) def test_no_json_breaks_the_reader(json_file: Path, rows: list[dict[str, object]])
-            -> None: found = reading(json_file, rows) assert len(found.customers) + len(found.faults) == len(rows)
+@given(st.lists(st.dictionaries(NAMES, VALUES)))
+def test_no_json_breaks_the_reader(json_file: Path, rows: list[dict[str, object]]) -> None:
+    found = reading(json_file, rows)
+    assert len(found.customers) + len(found.faults) == len(rows)

@@ -1,5 +1,7 @@
 """A CRM that is down is asked by one at a time; a CRM that is late keeps nobody waiting a second time."""
 
+# ruff: noqa: ARG002 - a stand-in takes what its port takes
+
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
@@ -179,9 +181,10 @@ async def test_nobody_waits_for_a_late_crm_twice_and_its_late_answer_heals_it(
         assert await crm.name_within("+15550100001", 3600) is None
     assert neighbour.calls == 1
     neighbour.hold.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert crm.healthy
     async with asyncio.timeout(5):
-        while not crm.healthy:
-            await asyncio.sleep(0)
         assert await crm.name_within("+15550100001", 3600) == "Maria Sanchez"
 
 

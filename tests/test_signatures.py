@@ -60,7 +60,7 @@ urls = st.builds(
 
 
 def signature_of(url: str, form: list[tuple[str, str]], token: str) -> str:
-    return RequestValidator(token).compute_signature(url, MultiDict(form))
+    return str(RequestValidator(token).compute_signature(url, MultiDict(form)))
 
 
 def as_bytes(form: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

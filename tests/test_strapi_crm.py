@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from orchestrator.adapters.strapi_crm import StrapiCrm
 from orchestrator.errors import CrmUnavailable
 from states.customers import Channel, Link
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "strapi" / "strapi-recordings"
+RECORDINGS = Path(__file__).parent / "data" / "strapi"
 VERSIONS = {"v3": "strapi-3.6.11.json", "v4": "strapi-4.26.2.json", "v5": "strapi-5.54.0.json"}
 CREDENTIALS = {"identifier": "frontline_app", "password": "test-only-password"}
 
@@ -37,8 +37,9 @@ class Strapi:
         self.api_token = "a static token"
         self.logins = 0
         self.requests: list[str] = []
-        self.fault: web.Response | None = None
+        self.fault: Callable[[], web.Response] | None = None
         self.hold: asyncio.Event | None = None
+        self.held = asyncio.Event()
         self.url = ""
 
     def add(self, **fields: Any) -> None:
@@ -49,9 +50,10 @@ class Strapi:
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append(f"{request.method} {request.path}")
         if self.hold:
+            self.held.set()
             await self.hold.wait()
         if self.fault is not None:
-            return self.fault
+            return self.fault()
         if request.path == f"{self.prefix}/auth/local":
             return await self.log_in(request)
         if request.path == f"{self.prefix}/customers":
@@ -121,9 +123,11 @@ def fields(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def any_channel(record: dict[str, Any], operator: str, wanted: str) -> bool:
-    test = {"$eq": str.__eq__, "$endsWith": str.endswith, "$eqi": lambda has, text: has.lower() ==
-    text.lower()}[operator] return any(test(str(channel["value"]), wanted) for channel in fields(record)["channels"]
-    or [])
+    wanted = wanted.lower() if operator == "$eqi" else wanted
+    values = [str(channel["value"]) for channel in fields(record)["channels"] or []]
+    if operator == "$endsWith":
+        return any(value.endswith(wanted) for value in values)
+    return wanted in (values if operator == "$eq" else [value.lower() for value in values])
 
 
 def shape(record: dict[str, Any], with_channels: bool) -> dict[str, Any]:
@@ -254,10 +258,14 @@ async def test_a_record_becomes_a_customer(strapi: Strapi, crm: StrapiCrm) -> No
 
 
 async def test_records_with_rubbish_in_them_break_nothing(strapi: Strapi, crm: StrapiCrm) -> None:
-    strapi.add(channels=None) strapi.add(channels=[{"type": None, "value": None}, {"type": "sms", "value":
-    "+15550100042"}], links="x", details=[]) strapi.add(customer_id=None) strapi.add(customer_id=True,
-    display_name=None) found = await crm.find_by_address("+15550100042") assert found is not None assert len(await
-    crm.customers("w", 100, None, None)) == 6
+    channels = [{"type": None, "value": None}, {"type": "sms", "value": "+15550100042"}]
+    strapi.add(channels=None)
+    strapi.add(channels=channels, links="x", details=[])
+    strapi.add(customer_id=None)
+    strapi.add(customer_id=True, display_name=None)
+    found = await crm.find_by_address("+15550100042")
+    assert found is not None
+    assert len(await crm.customers("w", 100, None, None)) == 6
 
 
 async def test_customers_beyond_the_first_page_are_seen(strapi: Strapi, crm: StrapiCrm) -> None:
@@ -356,11 +364,10 @@ async def test_a_strapi_that_talks_nonsense_is_unavailable_until_it_recovers(
     strapi: Strapi, crm: StrapiCrm, fault: str
 ) -> None:
     assert await crm.find("1")
-    strapi.fault = FAULTS[fault]()
+    strapi.fault = FAULTS[fault]
     for call in (crm.find("1"), crm.find_by_address("+15550100001"), crm.customers("w", 10, None, None)):
         with pytest.raises(CrmUnavailable):
             await call
-        strapi.fault = FAULTS[fault]()
     strapi.fault = None
     assert await crm.find("1")
     assert await crm.find_by_address("+15550100001")
@@ -368,7 +375,7 @@ async def test_a_strapi_that_talks_nonsense_is_unavailable_until_it_recovers(
 
 @pytest.mark.parametrize("fault", list(FAULTS))
 async def test_a_log_in_that_talks_nonsense_is_unavailable(strapi: Strapi, crm: StrapiCrm, fault: str) -> None:
-    strapi.fault = FAULTS[fault]()
+    strapi.fault = FAULTS[fault]
     with pytest.raises(CrmUnavailable):
         await crm.find("1")
 
@@ -415,8 +422,7 @@ async def test_a_directory_left_by_those_who_waited_is_there_for_the_next(
     strapi.hold = asyncio.Event()
     waiting = asyncio.create_task(crm.customers("w", 10, None, None))
     before = len(strapi.requests)
-    while len(strapi.requests) == before:
-        await asyncio.sleep(0)
+    await strapi.held.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

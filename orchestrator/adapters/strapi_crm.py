@@ -10,12 +10,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from itertools import dropwhile, islice
+from itertools import count, dropwhile, islice
 
 import aiohttp
 
 from orchestrator.adapters.strapi_client import FilterRefused, StrapiClient
-from orchestrator.adapters.strapi_dialects import customer_of
+from orchestrator.adapters.strapi_dialects import Progress, channel_filters, customer_of
 from orchestrator.addresses import channel_key, normalise
 from orchestrator.errors import CrmUnavailable
 from states.customers import Customer, folded, is_owner, search_text
@@ -82,10 +82,9 @@ class StrapiCrm:
         if not key:
             return None
         async with self._in_time():
-            queries = (await self._client.dialect()).by_address(address)
             with suppress(FilterRefused):  # the directory knows without a filter
-                if queries is not None:
-                    return await self._first(queries, lambda customer: key in _keys(customer))
+                if (await self._client.dialect()).filters_channels:
+                    return await self._first(channel_filters(address), lambda customer: key in _keys(customer))
             return (await self._everyone()).by_address.get(key)
 
     async def find(self, customer_id: str) -> Customer | None:
@@ -119,16 +118,14 @@ class StrapiCrm:
         """Every customer the query finds, to its last page; a server that repeats a page has no more."""
         dialect = await self._client.dialect()
         seen: set[str] = set()
-        number = 0
-        while True:
-            number += 1
-            answer = await self._client.read(dialect.page(query, number, len(seen)))
+        for pages in count():
+            answer = await self._client.read(dialect.next_page(query, Progress(pages, len(seen))))
             records = {repr(record.get("id", record)): record for record in dialect.records(answer)}
             fresh = records.keys() - seen
             for customer in (customer_of(record) for name, record in records.items() if name in fresh):
                 if customer is not None:
                     yield customer
-            if not fresh or dialect.is_last(answer, number):
+            if not fresh or dialect.is_last(answer):
                 return
             seen |= fresh
 

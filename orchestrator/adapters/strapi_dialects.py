@@ -18,45 +18,49 @@ PAGE_SIZE = 100
 Query = Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a list was read: pages, and the different records on them."""
+
+    pages: int = 0
+    records: int = 0
+
+
 class Dialect(Protocol):
     """One generation's spelling."""
 
     prefix: str
+    filters_channels: bool
 
     def by_id(self, customer_id: str) -> Query:
         """The filter for one customer_id."""
 
-    def by_address(self, address: str) -> list[Query] | None:
-        """Filters that may find an address, the likeliest first; None if this generation has no such filter."""
-
-    def page(self, query: Query, number: int, seen: int) -> Query:
-        """The query for page `number` (from 1), after `seen` records."""
+    def next_page(self, query: Query, progress: Progress) -> Query:
+        """The query for the page after those that were read."""
 
     def records(self, answer: object) -> list[dict[str, Any]]:
         """The records of an answer, unwrapped. Raises CrmUnavailable for anything but a list of customers."""
 
-    def is_last(self, answer: Any, number: int) -> bool:
-        """Whether page `number` says there is none after it."""
+    def is_last(self, answer: Any) -> bool:
+        """Whether a page says there is none after it. Raises CrmUnavailable where it should say and does not."""
 
 
 class StrapiV3:
     """Strapi v3."""
 
     prefix = ""
+    filters_channels = False
 
     def by_id(self, customer_id: str) -> Query:
         return {"customer_id": customer_id}
 
-    def by_address(self, address: str) -> None:
-        return None
-
-    def page(self, query: Query, number: int, seen: int) -> Query:
-        return {**query, "_sort": "id:asc", "_limit": str(PAGE_SIZE), "_start": str(seen)}
+    def next_page(self, query: Query, progress: Progress) -> Query:
+        return {**query, "_sort": "id:asc", "_limit": str(PAGE_SIZE), "_start": str(progress.records)}
 
     def records(self, answer: object) -> list[dict[str, Any]]:
         return _records(answer)
 
-    def is_last(self, answer: Any, number: int) -> bool:
+    def is_last(self, answer: Any) -> bool:
         return not answer  # it names no total, and its limit can be configured lower than what we ask for
 
 
@@ -64,30 +68,34 @@ class StrapiV4:
     """Strapi v4 and v5."""
 
     prefix = "/api"
+    filters_channels = True
 
     def by_id(self, customer_id: str) -> Query:
         return {"filters[customer_id][$eq]": customer_id}
 
-    def by_address(self, address: str) -> list[Query]:
-        exact = [{"filters[channels][value][$eq]": value} for value in spellings(address)]
-        key = normalise(address)
-        if is_phone(key):
-            # However a number is grouped and prefixed, it ends in its last two digits.
-            return [*exact, {"filters[channels][value][$endsWith]": key[-2:]}]
-        return [*exact, {"filters[channels][value][$eqi]": key}]
-
-    def page(self, query: Query, number: int, seen: int) -> Query:
-        paging = {"pagination[page]": str(number), "pagination[pageSize]": str(PAGE_SIZE)}
+    def next_page(self, query: Query, progress: Progress) -> Query:
+        paging = {"pagination[page]": str(progress.pages + 1), "pagination[pageSize]": str(PAGE_SIZE)}
         return {**query, "populate": "channels", "sort": "id", **paging}
 
     def records(self, answer: object) -> list[dict[str, Any]]:
         return _records(answer.get("data") if isinstance(answer, dict) else None)
 
-    def is_last(self, answer: Any, number: int) -> bool:
+    def is_last(self, answer: Any) -> bool:
         try:
-            return number >= int(answer["meta"]["pagination"]["pageCount"])
+            paging = answer["meta"]["pagination"]
+            return int(paging["page"]) >= int(paging["pageCount"])
         except (KeyError, TypeError, ValueError) as error:
             raise CrmUnavailable("Strapi's answer does not say how many pages there are") from error
+
+
+def channel_filters(address: str) -> list[Query]:
+    """Filters that may find an address where channels can be filtered, the likeliest first."""
+    exact = [{"filters[channels][value][$eq]": value} for value in spellings(address)]
+    key = normalise(address)
+    if is_phone(key):
+        # However a number is grouped and prefixed, it ends in its last two digits.
+        return [*exact, {"filters[channels][value][$endsWith]": key[-2:]}]
+    return [*exact, {"filters[channels][value][$eqi]": key}]
 
 
 @dataclass(frozen=True, slots=True)

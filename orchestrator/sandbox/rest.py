@@ -146,7 +146,8 @@ def _authenticate(request: web.Request) -> None:
 def _fail_before(faults: Faults) -> None:
     status = faults.error_before()
     if status is not None:
-        raise TwilioError(20000 + status, _PHRASES.get(status, "Fault"), status)
+        code = 20003 if status in (401, 403) else 20000 + status
+        raise TwilioError(code, _PHRASES.get(status, "Fault"), status)
 
 
 def _check_service(request: web.Request) -> None:

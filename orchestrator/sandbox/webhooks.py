@@ -18,9 +18,8 @@ from orchestrator.sandbox.events import Parameters
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.ledger import NO_ANSWER, Ledger
 
-PRE_LIMIT_S = 5.0
-POST_LIMIT_S = 5.0
-TASKROUTER_LIMIT_S = 15.0
+_POST_LIMIT_S = 5.0
+_TASKROUTER_LIMIT_S = 15.0
 _ANSWER_BYTES = 64 * 1024
 
 _logger = structlog.get_logger()
@@ -28,11 +27,13 @@ _logger = structlog.get_logger()
 
 @dataclass(slots=True)
 class Webhooks:
-    """The sender. Open it within a running loop; `close` ends what is under way."""
+    """The sender. Open it within a running loop; `close` ends what is under way. `pre_limit_s`: how long a pre-action
+    webhook has, in seconds."""
 
     targets: Targets
     ledger: Ledger
     faults: Faults = field(default_factory=Faults)
+    pre_limit_s: float = 5.0
     _session: aiohttp.ClientSession | None = None
     _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -65,7 +66,7 @@ class Webhooks:
         if event not in self.targets.filters or not self.targets.pre_url:
             return {}
         pairs = common(event, origin, parameters)
-        delivery = Delivery(self.targets.pre_url, self.targets.method, pairs, PRE_LIMIT_S, asks=True)
+        delivery = Delivery(self.targets.pre_url, self.targets.method, pairs, self.pre_limit_s, asks=True)
         if self.faults.loses_webhook():
             self._note_loss(delivery)
             return {}
@@ -78,16 +79,16 @@ class Webhooks:
         """Tell that something happened, without waiting."""
         if event in self.targets.filters and self.targets.post_url:
             pairs = common(event, origin, parameters)
-            self._queue(conversation_sid, Delivery(self.targets.post_url, self.targets.method, pairs, POST_LIMIT_S))
+            self._queue(conversation_sid, Delivery(self.targets.post_url, self.targets.method, pairs, _POST_LIMIT_S))
 
     def routing(self, conversation_sid: str, parameters: Parameters) -> None:
         """Call the routing callback, behind what was told of the conversation before."""
         pairs = present(parameters)
-        self._queue(conversation_sid, Delivery(self.targets.routing_url, "POST", pairs, POST_LIMIT_S))
+        self._queue(conversation_sid, Delivery(self.targets.routing_url, "POST", pairs, _POST_LIMIT_S))
 
     def taskrouter(self, url: str, parameters: Parameters) -> None:
         """Tell TaskRouter's event callback."""
-        self._queue("taskrouter", Delivery(url, "POST", present(parameters), TASKROUTER_LIMIT_S))
+        self._queue("taskrouter", Delivery(url, "POST", present(parameters), _TASKROUTER_LIMIT_S))
 
     def _queue(self, lane: str, delivery: Delivery) -> None:
         if self.faults.loses_webhook():

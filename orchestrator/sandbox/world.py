@@ -126,7 +126,9 @@ class World:
         self.changes.tell("conversation", conversation.sid)
 
     def require_open(self, conversation: Conversation) -> None:
-        """Refuse what a closed conversation does not take (50377: the state is final)."""
+        """Refuse what a closed conversation does not take (50377: the state is final), and a removed one."""
+        if self.conversations.get(conversation.sid) is not conversation:
+            raise not_found(f"/Conversations/{conversation.sid}")
         if conversation.state == "closed":
             raise TwilioError(50377, f"Conversation {conversation.sid} is closed; its state is final")
 

@@ -13,8 +13,6 @@ from twilio.rest import Client
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.server import Running, start
 
-_HANGING_PORT_S = 30
-
 
 @dataclass(frozen=True)
 class Heard:
@@ -39,16 +37,24 @@ class Service:
     heard: list[Heard] = field(default_factory=list)
     answers: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def hear(self, request: web.Request) -> web.Response:
         pairs = await request.post() if request.method == "POST" else request.query
         form = {name: str(value) for name, value in pairs.items()}
         heard = Heard(request.method, request.path, str(request.url), form, dict(request.headers))
-        self.heard.append(heard)
+        async with self.news:
+            self.heard.append(heard)
+            self.news.notify_all()
         if heard.event in self.gates:
             await self.gates[heard.event].wait()
         answer = self.answers.get(heard.event) or self.answers.get(heard.path)
         return answer() if answer else web.json_response({})
+
+    async def until(self, event: str, count: int = 1) -> None:
+        """Wait until this event has been heard so many times."""
+        async with self.news:
+            await self.news.wait_for(lambda: self.events().count(event) >= count)
 
     def events(self, path: str | None = None) -> list[str]:
         """The events heard, in order, those at one path only if it is given."""

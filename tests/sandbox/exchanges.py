@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from aiohttp import encode_basic_auth
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
@@ -19,7 +20,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from yarl import URL
 
-_DOCUMENTS = Path(__file__).parents[3] / "shared" / "openapi"
+_DOCUMENTS = Path(__file__).parents[1] / "data" / "openapi"
 _FORM = "application/x-www-form-urlencoded"
 _FILES = {
     "conversations.twilio.com": "twilio_conversations_v1.json",
@@ -64,13 +65,16 @@ class RecordingHttpClient(AsyncTwilioHttpClient):
         url: str,
         params: dict[str, Any] | None = None,
         data: dict[str, Any] | None = None,
-        *args: Any,
-        **options: Any,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
     ) -> Response:
+        """One call. The credentials go as a header: aiohttp finds the client's own way of giving them outdated."""
         target = URL(url).extend_query({name: str(value) for name, value in (params or {}).items()})
-        options["timeout"] = 10.0
-        local = self._origin.join(target.relative())
-        response = await super().request(method, str(local), None, data, *args, **options)
+        local = str(self._origin.join(target.relative()))
+        sent = {**(headers or {}), **({"Authorization": encode_basic_auth(*auth)} if auth else {})}
+        response = await super().request(method, local, None, data, sent, None, 10.0, allow_redirects)
         form = parse_qsl(urlencode(data or {}, doseq=True), keep_blank_values=True)
         self.exchanges.append(Exchange(method, _at_twilio(target), form, response.status_code, response.text))
         return response
@@ -85,7 +89,7 @@ def _at_twilio(url: URL) -> str:
 @cache
 def _document(host: str) -> tuple[dict[str, Any], OpenAPI]:
     file = _DOCUMENTS / _FILES[host]
-    assert file.is_file(), f"{file.name} is not in shared/openapi beside the repository; without it nothing is proved"
+    assert file.is_file(), f"{file.name} is missing from tests/data/openapi; without it nothing is proved"
     data = json.loads(file.read_text())
     return data, OpenAPI.from_dict(data)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession, encode_basic_auth
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
@@ -35,9 +35,7 @@ async def refused(call: Any) -> tuple[int, int]:
 
 
 async def test_a_conversation_lives_from_creation_to_deletion(api: Any) -> None:
-    made = await api.conversations.create_async(
-        friendly_name="Maria Sanchez", unique_name="maria", attributes='{"a":1}'
-    )
+    made = await api.conversations.create_async(friendly_name="Maria", unique_name="maria", attributes='{"a":1}')
     assert (made.state, made.friendly_name, made.attributes) == ("active", "Maria", '{"a":1}')
     assert made.date_created.microsecond == 0
     by_name = await api.conversations("maria").fetch_async()
@@ -491,9 +489,9 @@ async def test_a_request_that_twilio_would_not_take_gets_its_error_json(
     if isinstance(options.get("data"), str):
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         options = {**options, "headers": form | options.get("headers", {})}
-    credentials = BasicAuth(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN)
+    credentials = encode_basic_auth(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN)
     async with ClientSession(sandbox.url) as session:
-        headers = {"Authorization": credentials.encode(), **options.pop("headers", {})}
+        headers = {"Authorization": credentials, **options.pop("headers", {})}
         async with session.request(method, path, headers=headers, **options) as response:
             answer = await response.json()
     assert (response.status, answer["code"], answer["status"]) == (status, code, status)

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("worker_sid", sa.String(length=34), nullable=False),
         sa.Column("identity", sa.Text(), nullable=False),
         sa.Column("last_assigned_at", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("worker_sid"),
     )
     op.create_table(

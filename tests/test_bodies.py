@@ -1,0 +1,244 @@
+"""Bodies are read within bounds and split strictly; a form gives out its fields or says what is wrong with them."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.bodies import Form, Pairs, check_form, parse_json, read_body, split_form
+from orchestrator.errors import MalformedWebhook, WebhookError
+
+LIMIT = 1_000
+SID = "CH" + "0" * 31 + "1"
+
+Serve = Callable[[web.Application], Awaitable[TestServer]]
+
+
+@pytest.fixture
+async def server(aiohttp_server: Serve) -> TestServer:
+    """Answers 200 with the length of the body it read, or the status and name of the refusal."""
+
+    async def length(request: web.Request) -> web.Response:
+        try:
+            return web.Response(text=str(len(await read_body(request, LIMIT, deadline_s=0.3))))
+        except WebhookError as refusal:
+            return web.Response(status=refusal.status, text=type(refusal).__name__)
+
+    app = web.Application()
+    app.router.add_post("/", length)
+    return await aiohttp_server(app)
+
+
+async def send(server: TestServer, head: str, *parts: bytes) -> tuple[int, str]:
+    """The status and text answered to a raw request whose body arrives in `parts` and then stays open."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(f"POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    status = int((await reader.readline()).split()[1])
+    text = (await reader.readuntil(b"\r\n\r\n")).decode()
+    length = int(text.lower().partition("content-length: ")[2].partition("\r\n")[0])
+    body = await reader.readexactly(length)
+    writer.close()
+    return status, body.decode()
+
+
+async def test_a_body_of_the_limit_is_read_and_one_byte_more_is_not(server: TestServer) -> None:
+    assert await send(server, f"Content-Length: {LIMIT}", b"x" * LIMIT) == (200, "1000")
+    assert await send(server, f"Content-Length: {LIMIT + 1}") == (413, "BodyTooLarge")
+
+
+async def test_a_chunked_body_over_the_limit_is_refused_before_it_ends(server: TestServer) -> None:
+    chunk = b"200\r\n" + b"x" * 512 + b"\r\n"
+    assert await send(server, "Transfer-Encoding: chunked", chunk, chunk) == (413, "BodyTooLarge")
+    assert await send(server, "Transfer-Encoding: chunked", chunk, b"0\r\n\r\n") == (200, "512")
+
+
+async def test_a_body_that_stalls_or_drips_is_refused_at_the_deadline(server: TestServer) -> None:
+    assert await send(server, "Content-Length: 9", b"x") == (408, "BodyTooSlow")
+    started = asyncio.get_running_loop().time()
+    assert await send(server, "Content-Length: 9") == (408, "BodyTooSlow")
+    assert 0.25 < asyncio.get_running_loop().time() - started < 2
+
+
+async def test_a_compressed_body_counts_decompressed(server: TestServer) -> None:
+    async with aiohttp.ClientSession() as session:
+        for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+            for size, status in ((LIMIT, 200), (10_000_000, 413)):
+                headers = {"Content-Encoding": encoding}
+                body = compress(b"x" * size)
+                async with session.post(server.make_url("/"), data=body, headers=headers) as answer:
+                    assert (answer.status, encoding) == (status, encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("gzip", b"no gzip"), ("deflate", b"\xff\xff"), ("compress", b"x"), ("gzip, gzip", b"x")]
+)
+async def test_a_body_that_cannot_be_decompressed_is_malformed(server: TestServer, encoding: str, body: bytes) -> None:
+    head = f"Content-Encoding: {encoding}\r\nContent-Length: {len(body)}"
+    assert await send(server, head, body) == (400, "MalformedWebhook")
+
+
+async def test_a_broken_chunk_is_refused_and_nothing_worse(server: TestServer) -> None:
+    status, _ = await send(server, "Transfer-Encoding: chunked", b"5\r\nhello\r\n", b"zz\r\n")
+    assert status in (400, 408)
+
+
+async def test_a_client_that_leaves_in_the_middle_troubles_nobody(server: TestServer) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+    await writer.drain()
+    writer.transport.abort()
+    assert await send(server, "Content-Length: 1", b"x") == (200, "1")
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
+def test_whatever_is_urlencoded_comes_back(form: list[tuple[str, str]]) -> None:
+    body = urlencode(form).encode()
+    check_form(body, "application/x-www-form-urlencoded; charset=utf-8")
+    assert split_form(body) == [(name.encode(), value.encode()) for name, value in form]
+
+
+@given(st.text(st.sampled_from("ab=&+%0aFf;#"), max_size=30))
+def test_it_splits_as_the_standard_library_does(body: str) -> None:
+    theirs = parse_qsl(body, keep_blank_values=True, errors="surrogateescape")
+    assert split_form(body.encode()) == [
+        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")) for name, value in theirs
+    ]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "application/x-www-form-urlencoded",
+        "APPLICATION/X-WWW-FORM-URLENCODED ; Charset=UTF-8",
+        'application/x-www-form-urlencoded;charset="utf8"',
+    ],
+)
+def test_every_spelling_of_a_form_is_one(content_type: str | None) -> None:
+    check_form(b"a=%2B&b", content_type)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/x-www-form-urlencoded; charset=bogus",
+        "application/x-www-form-urlencoded; charset=utf-16",
+    ],
+)
+def test_what_is_no_form_in_utf_8_is_malformed(content_type: str) -> None:
+    with pytest.raises(MalformedWebhook):
+        check_form(b"a=1", content_type)
+
+
+def test_a_thousand_fields_are_a_form_and_one_more_are_not() -> None:
+    check_form(b"&".join([b"a=1"] * 1_000), None)
+    with pytest.raises(MalformedWebhook, match="fields"):
+        check_form(b"&".join([b"a=1"] * 1_001), None)
+
+
+@pytest.mark.parametrize("body", [b"a=%", b"a=%4", b"a=%zz", b"%=1", b"a=1&b=%4g"])
+def test_a_broken_percent_escape_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedWebhook, match="escape"):
+        check_form(body, None)
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"a\0b", b"\xf0\x9f\x98"])
+def test_a_field_that_is_no_text_is_malformed(value: bytes) -> None:
+    with pytest.raises(MalformedWebhook):
+        Form.decoded([(b"Body", value)])
+    with pytest.raises(MalformedWebhook):
+        Form.decoded([(value, b"x")])
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+def test_any_other_text_is_kept_as_it_is(text: str) -> None:
+    assert Form.decoded([(b"Body", text.encode())])["Body"] == text
+
+
+def test_an_empty_value_counts_as_absent() -> None:
+    form = Form([("Body", ""), ("Author", "x")])
+    assert "Body" not in form
+    assert form.get("Body") is None
+    assert (list(form), len(form), dict(form)) == (["Author"], 1, {"Author": "x"})
+    with pytest.raises(MalformedWebhook, match="Body is missing"):
+        form.need("Body")
+
+
+def test_a_field_that_comes_twice_is_refused_when_it_is_read_and_not_before() -> None:
+    form = Form([("Body", "a"), ("Body", "b"), ("Author", "x"), ("Author", "x"), ("Index", ""), ("Index", "1")])
+    assert form.need("Author") == "x"
+    for name in ("Body", "Index"):
+        with pytest.raises(MalformedWebhook, match=f"{name} comes twice"):
+            form.get(name)
+
+
+def test_a_sid_is_two_letters_and_32_hexadecimal_digits() -> None:
+    form = Form([("good", SID), ("short", SID[:-1]), ("long", SID + "0"), ("line", SID + "\n"), ("x", "C1" + "0" * 32)])
+    assert form.sid("good") == SID
+    assert form.sid("absent", needed=False) is None
+    for name in ("short", "long", "line", "x"):
+        with pytest.raises(MalformedWebhook, match=f"{name} is no SID"):
+            form.sid(name, needed=False)
+    with pytest.raises(MalformedWebhook, match="absent is missing"):
+        form.sid("absent")
+
+
+def test_an_integer_is_a_whole_number_from_0() -> None:
+    form = Form([("Index", "07"), ("minus", "-1"), ("float", "1.0"), ("arabic", "٣"), ("huge", "9" * 19)])
+    assert form.integer("Index") == 7
+    assert form.integer("absent", needed=False) is None
+    for name in ("minus", "float", "arabic", "huge"):
+        with pytest.raises(MalformedWebhook, match=f"{name} is no whole number"):
+            form.integer(name)
+
+
+def test_a_json_object_is_a_form_of_its_scalars() -> None:
+    body = json.dumps(
+        {"Body": "☕", "Index": 3, "Rate": 1.5, "Flag": True, "None": None, "List": [1], "Object": {"a": 1}}
+    )
+    assert dict(Form.decoded(parse_json(body.encode()))) == {"Body": "☕", "Index": "3", "Rate": "1.5", "Flag": "true"}
+    form = Form.decoded(parse_json(b'{"Body": "a", "Body": "b"}'))
+    with pytest.raises(MalformedWebhook, match="twice"):
+        form.get("Body")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"1",
+        b'{"a": "\xff"}',
+        b'{"a": "\\ud800"}',
+        b"\xef\xbb\xbf{}",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+    ],
+)
+def test_what_is_no_json_object_in_utf_8_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedWebhook):
+        parse_json(body)
+
+
+@given(st.binary(max_size=60), st.sampled_from([split_form, parse_json]))
+def test_no_bytes_raise_anything_else(body: bytes, parse: Callable[[bytes], Pairs]) -> None:
+    with suppress(MalformedWebhook):
+        Form.decoded(parse(body))
