@@ -69,12 +69,6 @@ def is_possible_phone(value: str) -> bool:
         return False
 
 
-def is_channel_address(author: str) -> bool:
-    """Whether an author is somebody on a channel (`+1555…`, `whatsapp:…`) and not a chat identity."""
-    prefix, _ = split_prefix(author)
-    return prefix in PHONE_CHANNELS | NETWORK_CHANNELS or re.match(r"\+\d", author, re.ASCII) is not None
-
-
 def spellings(address: str) -> tuple[str, ...]:
     """How a CRM that compares letter by letter most likely holds this address, the likeliest first."""
     given, key = _plain(address), normalise(address)

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orchestrator import debug, webhooks
+from orchestrator import debug, metrics, webhooks
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.http_bot import HttpBot
@@ -33,11 +33,12 @@ from storage.opening import ServiceLock, check, upgrade
 from storage.writer import Writer, wall_clock
 
 CRM_TIMEOUT_S = 5.0
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(settings: Settings) -> web.Application:
     """The service as an application; it opens the database when it starts. Raises nothing until then."""
-    app = web.Application(middlewares=[refusals])
+    app = web.Application(middlewares=[_measured, refusals])
     app.add_routes(webhooks.routes())
     app.add_routes(debug.routes())
 
@@ -52,6 +53,25 @@ def build_app(settings: Settings) -> web.Application:
 
     app.cleanup_ctx.append(running)
     return app
+
+
+@web.middleware
+async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count what Twilio sends and how long it waits; operators' routes are not measured."""
+    if request.method != "POST" or request.match_info.route.resource is None:
+        return await handler(request)
+    route = request.match_info.route.resource.canonical
+    status = 500
+    with metrics.WEBHOOK_SECONDS.labels(route=route).time():
+        try:
+            response = await handler(request)
+            status = response.status
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            metrics.WEBHOOKS.labels(route=route, status=status).inc()
+    return response
 
 
 async def _service(settings: Settings, stack: AsyncExitStack) -> Service:

@@ -102,9 +102,12 @@ class Intake:
         await self._writer.run(work)
         self.on_due()
 
-    async def see(self, sighting: Sighting, is_unread: Callable[[int], bool] = lambda _index: True) -> int:
-        """Take in what a look found, the directory being fresh; how many customer messages were new."""
-        known = self._directory.knowledge(sure=True)
+    async def see(
+        self, sighting: Sighting, *, sure: bool, is_unread: Callable[[int], bool] = lambda _index: True
+    ) -> int:
+        """Take in what a look found; how many customer messages were new. `sure`: the directory is fresh and the
+        participants were looked at. Raises Unsure, nothing taken in, where that is needed and was not done."""
+        known = self._directory.knowledge(sure=sure)
         return await self._writer.run(lambda unit: see(unit, sighting, known, is_unread))
 
     async def settle(self, due: Due, outcome: Outcome) -> None:

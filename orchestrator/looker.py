@@ -20,6 +20,7 @@ from orchestrator.ports import Conversations, Listed, Member, Published
 from orchestrator.taking import Sighting
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
+from states.roles import Unsure
 from storage import conversations as stored_conversations
 from storage import inbox, looks
 from storage.errors import StorageError
@@ -121,35 +122,49 @@ class Looker:
     async def _look_for(self, row: Any) -> bool:
         if row.conversation_sid is not None:
             return await self.look_at(row.conversation_sid, row.service_sid, whole=row.whole) > 0
+        scope = row.service_sid
         sid = await self._writer.run(lambda unit: _made_since(unit, row))
         if sid is None:
             listed = await self._conversations.by_address(row.address, row.proxy_address)
             if listed is None:
                 return False
-            sid = listed.conversation_sid
-        return await self.look_at(sid, None, whole=False) > 0
+            sid, scope = listed.conversation_sid, listed.service_sid or scope
+        # An inbound message made it, so nobody is in it but its customer.
+        return await self.look_at(sid, scope, whole=False, autocreated=True) > 0
 
     async def _resolve(self, sid: str) -> None:
         """Events wait here for a missing message, or for who somebody is."""
         try:
-            await self._directory.refresh()
-            await self.look_at(sid, None, whole=True)
+            await self.look_at(sid, None, whole=False)
         except EffectError:
             await self._writer.run(lambda unit: inbox.put_off(unit, sid, unit.now + FAILED_LOOK_MS))
             raise
 
-    async def look_at(self, sid: str, service_sid: str | None, *, whole: bool, born_at: int = 0) -> int:
-        """Look at one conversation and take in what is found; how many customer messages were new. `whole`:
-        participants and state too. `born_at`: leave messages older than this (milliseconds) alone. Raises
-        EffectError."""
-        after, known_service = await self._writer.run(lambda unit: _read_so_far(unit, sid))
+    async def look_at(
+        self, sid: str, service_sid: str | None, *, whole: bool, autocreated: bool = False, born_at: int = 0
+    ) -> int:
+        """Look at one conversation and take in what is found; how many customer messages were new.
+
+        `whole`: at the participants and the state too, which is done anyway where nobody knows who is there. `born_at`:
+        leave messages older than this (milliseconds since 1970) alone. Raises EffectError.
+        """
+        after, known_service, members_known = await self._writer.run(lambda unit: _read_so_far(unit, sid))
         scope = service_sid or known_service
+        if not whole and (members_known or autocreated):
+            try:
+                return await self._look(sid, scope, after, whole=False, born_at=born_at)
+            except Unsure:
+                log.debug("look_widened", conversation_sid=sid)
+        await self._directory.refresh()
+        return await self._look(sid, scope, after, whole=True, born_at=born_at)
+
+    async def _look(self, sid: str, scope: str | None, after: int, *, whole: bool, born_at: int) -> int:
         try:
             listed = await self._conversations.conversation(sid, scope) if whole else None
             members = await self._conversations.members(sid, scope) if whole else None
             messages = await self._conversations.messages(sid, after, scope)
         except Gone:
-            return await self._intake.see(Sighting(sid, closed=True, service_sid=scope))
+            return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
         times = {message.index: _ms(message.created_at) for message in messages}
         sighting = Sighting(
             conversation_sid=sid,
@@ -158,7 +173,8 @@ class Looker:
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
         )
-        return await self._intake.see(sighting, lambda index: times.get(index, born_at) >= born_at)
+        unread = {index for index, at in times.items() if at >= born_at}
+        return await self._intake.see(sighting, sure=whole, is_unread=unread.__contains__)
 
     async def adopt(self, listed: Listed, born_at: int) -> int:
         """Take up a conversation no webhook told of, if a customer's message in it is unanswered."""
@@ -179,9 +195,12 @@ def _made_since(unit: Unit, row: Any) -> str | None:
     return None
 
 
-def _read_so_far(unit: Unit, sid: str) -> tuple[int, str | None]:
+def _read_so_far(unit: Unit, sid: str) -> tuple[int, str | None, bool]:
+    """The last index accounted for, the service scope, and whether the participants are known."""
     stored = unit.conversation(sid)
-    return (-1, None) if stored is None else (stored.next_index - 1, stored.service_sid)
+    if stored is None:
+        return -1, None, False
+    return stored.next_index - 1, stored.service_sid, stored.members_known or stored.conversation.state != "greeting"
 
 
 def _ms(created_at: str) -> int:

@@ -78,7 +78,9 @@ async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> 
     try:
         running = await start_sandbox("127.0.0.1", port, service_url)
     except OSError as error:
-        raise SettingsError([f"SANDBOX_PORT: cannot listen on {port} ({error.strerror}), expected a free port"]) from error
+        raise SettingsError(
+            [f"SANDBOX_PORT: cannot listen on {port} ({error.strerror}), expected a free port"]
+        ) from error
     stack.push_async_callback(running.stop)
     typer.echo(f"The sandbox, a local Twilio with a phone, is on {running.url}")
     typer.echo(f"  account {seeds.ACCOUNT_SID}  token {seeds.AUTH_TOKEN}")
@@ -88,7 +90,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise SettingsError([f"PORT: cannot listen on {host}:{port} ({error.strerror}), expected a free port"]) from error
+        raise SettingsError(
+            [f"PORT: cannot listen on {host}:{port} ({error.strerror}), expected a free port"]
+        ) from error
 
 
 def _port_of(runner: web.AppRunner) -> int:

@@ -71,6 +71,11 @@ def _digits(found: object) -> object:
     return found
 
 
+def _splits(found: str) -> str:
+    urlsplit(found)  # raises ValueError
+    return found
+
+
 def _web_address(found: str) -> str:
     parts = urlsplit(found)
     one_word = found.isprintable() and " " not in found
@@ -137,6 +142,7 @@ Senders = Annotated[
 DatabaseUrl = Annotated[
     str,
     Field(pattern=r"^(sqlite\+aiosqlite:///|postgresql\+asyncpg://)\S+$"),
+    AfterValidator(_splits),
     Expected("sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"),
 ]
 CrmName = Annotated[Literal["book", "strapi"], BeforeValidator(_lower), Expected("book or strapi")]

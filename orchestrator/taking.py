@@ -62,10 +62,10 @@ def key_of(fact: Fact, sid: str) -> str:
             return f"closed/{sid}"
 
 
-def take(unit: Unit, report: Report, known: Knowledge) -> bool:
-    """Take one report in. False if its key was taken in before."""
+def take(unit: Unit, report: Report, known: Knowledge, *, again: bool = False) -> bool:
+    """Take one report in. False if its key was taken in before; `again`: one that still waits is tried again."""
     row = unit.inbox_row(report.key)
-    if row is not None and (row["status"] != "waiting" or not known.sure):
+    if row is not None and not (again and row["status"] == "waiting"):
         return False
     stored = unit.open(report.conversation_sid, report.service_sid)
     _note_origin(unit, stored, report.fact)
@@ -267,7 +267,8 @@ def admit_result(unit: Unit, sid: str, key: str, event: Event) -> None:
 def see(
     unit: Unit, sighting: Sighting, known: Knowledge, is_unread: Callable[[int], bool] = lambda _index: True
 ) -> int:
-    """Take in what a look found; `known` must be sure. Returns how many customer messages were new.
+    """Take in what a look found. Returns how many customer messages were new. Raises Unsure, all undone, where only a
+    look at the participants, with a fresh directory, can tell who wrote.
 
     A conversation that was never heard of before is adopted: only what nobody has answered yet counts as new, of which
     `is_unread` tells by index whether it is ours to answer.
@@ -283,7 +284,7 @@ def see(
         if isinstance(fact, MessagePublished):
             messages[fact.index] = (fact, False)
         else:
-            take(unit, Report(sid, row["key"], fact), known)
+            take(unit, Report(sid, row["key"], fact), known, again=True)
     if sighting.members is not None:
         stored.members_known, stored.dirty = True, True
     new = sum(_see_message(unit, stored, *found, known) for _index, found in sorted(messages.items()))
@@ -299,7 +300,7 @@ def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledg
     sid = stored.conversation.sid
     # Customers first: without TaskRouter an identity is told by the channel customer beside it.
     for member in sorted(sighting.members, key=lambda member: member.identity is not None):
-        take(unit, Report(sid, key_of(member, sid), member), known)
+        take(unit, Report(sid, key_of(member, sid), member), known, again=True)
     here = {member.participant_sid for member in sighting.members}
     for worker in stored.conversation.workers:
         if worker.participant_sid not in here:
@@ -309,7 +310,7 @@ def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledg
 
 def _answered_before(stored: Stored, sighting: Sighting, known: Knowledge) -> int:
     """In a conversation adopted just now, the index of the last message that is no customer's; -1 otherwise."""
-    if stored.members_known or stored.next_index > 0 or stored.conversation.state not in ("greeting", "with_worker"):
+    if sighting.members is None or stored.members_known or stored.next_index > 0:
         return -1
     others = [f.index for f in sighting.messages if event_of(f, stored.conversation, known) is None]
     return max(others, default=-1)
@@ -324,4 +325,4 @@ def _see_message(unit: Unit, stored: Stored, fact: MessagePublished, is_old: boo
         return False
     if fact.index > stored.next_index:
         _read_to(stored, fact.index)
-    return take(unit, Report(stored.conversation.sid, key, fact), known) and event is not None
+    return take(unit, Report(stored.conversation.sid, key, fact), known, again=True) and event is not None

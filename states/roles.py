@@ -13,7 +13,7 @@ from states.conversation import Conversation
 from states.events import CustomerJoined, Event, MessageReceived, WorkerJoined, WorkerLeft
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 
-_CHANNEL_ADDRESS = re.compile(r"\+[0-9]{3,20}$|(?:whatsapp|messenger|rcs|sms|gbm|apple|email|viber|line):.")
+_CHANNEL_ADDRESS = re.compile(r"\+[0-9]|(?:whatsapp|messenger|instagram|rcs|sms|gbm|apple):.", re.IGNORECASE)
 
 
 def is_channel_address(author: str) -> bool:

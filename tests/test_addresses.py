@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from orchestrator.addresses import (
     channel_key,
-    is_channel_address,
     is_possible_phone,
     normalise,
     sender_for,
@@ -14,6 +13,7 @@ from orchestrator.addresses import (
     split_prefix,
     twilio_address,
 )
+from states.roles import is_channel_address
 
 PROXIES = {"+33": "+33100000000", "+331": "+33100000001", "+1": "+15550100999", "whatsapp:": "whatsapp:+15550100999"}
 

@@ -186,26 +186,29 @@ def test_senders_keep_their_order_and_are_of_their_prefixs_channel() -> None:
         ("+44", "+44100000000"),
         ("whatsapp:", "whatsapp:+15550100999"),
     ]
-    for wrong in (
-        "+33",
-        "=+33100000000",
-        "+33=",
-        "+33=+0",
-        "whatsapp:=+33100000000",
-        "+3=+33100000000,+3=+44100000000",
-    ):
-        assert faults(**CREDENTIALS, PROXY_NUMBERS=wrong)[0].startswith(["PROXY_NUMBERS", ""][0])
     assert "FRONTLINE_PROXY_NUMBER_UK: found 'x y'" in faults(**CREDENTIALS, FRONTLINE_PROXY_NUMBER_UK="x y")[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["+33", "=+33100000000", "+33=", "+33=+0", "whatsapp:=+33100000000", "+3=+33100000000,+3=+44100000000"],
+)
+def test_what_is_no_list_of_senders_is_refused(wrong: str) -> None:
+    (fault,) = faults(**CREDENTIALS, PROXY_NUMBERS=wrong)
+    assert fault.startswith(f"PROXY_NUMBERS: found {wrong!r}, expected prefix=sender")
 
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
         *(("PORT", wrong) for wrong in ("x", "-1", "65536", "8080.5", "1e3", "nan", "٣")),
-        *(("RETRY_BASE_S", wrong) for wrong in ("0", "-1", "nan", "inf", "1e99", "1s", "")[:-1]),
+        *(("RETRY_BASE_S", wrong) for wrong in ("0", "-1", "nan", "inf", "1e99", "1s")),
         *(("PUBLIC_URL", wrong) for wrong in ("hub.example.test", "ftp://x", "http://", "http://x:y", "http://x?a")),
         *(("HOST", wrong) for wrong in ("a b", "http://x", "a:b", "x/y")),
-        *(("DATABASE_URL", wrong) for wrong in ("mysql://x", "sqlite:///x", "postgresql://x/y", "x.db")),
+        *(
+            ("DATABASE_URL", wrong)
+            for wrong in ("mysql://x", "sqlite:///x", "postgresql://x/y", "x.db", "postgresql+asyncpg://[x")
+        ),
         *(("TWILIO_ACCOUNT_SID", wrong) for wrong in ("AC1", "SK" + "0" * 32, "AC" + "g" * 32, ACCOUNT + "0")),
         ("TASKROUTER_WORKSPACE_SID", "WQ" + "0" * 32),
         ("TASKROUTER_QUEUE_SID", "WS" + "0" * 32),
@@ -301,6 +304,12 @@ def test_no_secret_is_in_the_settings_when_they_are_shown() -> None:
     assert Settings.load({}).secrets == ()
 
 
+def test_a_copy_for_the_port_that_was_bound_is_still_the_sandboxs() -> None:
+    settings = Settings.load({}, sandbox_port=0, port=0)
+    assert settings.twilio_api_url == "http://127.0.0.1:0"
+    assert settings.model_copy(update={"twilio_api_url": "http://127.0.0.1:5"}).sandbox_mode
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings.load({}).port = 1
@@ -310,9 +319,11 @@ def test_settings_do_not_change() -> None:
 def test_any_environment_gives_settings_or_names_its_faults(variables: dict[str, str]) -> None:
     try:
         Settings.load(variables)
+        found = ["none"]
     except SettingsError as refusal:
-        assert refusal.faults
-        assert not any("\n" in fault for fault in refusal.faults)
+        found = refusal.faults
+    assert found
+    assert not any("\n" in fault for fault in found)
 
 
 def test_importing_the_settings_brings_no_server_and_no_database() -> None:

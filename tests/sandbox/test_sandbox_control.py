@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Control, Service
+from aiohttp import encode_basic_auth
 from exchanges import Exchange, complaints
+from parties import Control, Service
 from twilio.rest import Client
 
 from orchestrator.sandbox import seeds
@@ -264,3 +265,15 @@ async def test_the_exchange_checker_sees_what_is_amiss(control: Control) -> None
     assert complaints(Exchange("GET", url + "?Pagesize=5", [], 200, json.dumps(shown)))
     assert complaints(Exchange("POST", url, [("friendlyName", "x")], 200, json.dumps(shown)))
     assert complaints(Exchange("GET", url + "/Nothing", [], 200, "{}"))
+
+
+@pytest.mark.parametrize("path", ["/sandbox/inbound", "/v1/Conversations"])
+async def test_a_body_that_cannot_be_unpacked_is_refused(control: Control, path: str) -> None:
+    headers = {
+        "Content-Encoding": "gzip",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Authorization": encode_basic_auth(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN),
+    }
+    status, answer = await control.call("POST", path, data=b"not gzip at all", headers=headers, compress=False)
+    assert status == 400
+    assert answer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientError
-from conftest import Control, Service
+from parties import Control, Service
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 

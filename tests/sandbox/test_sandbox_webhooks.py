@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Control, Heard, Service
+from parties import Control, Heard, Service
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
