@@ -6,10 +6,10 @@ PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint const
 WANTED := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format diagram clean
+.PHONY: help run test lint format diagram screenshots clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## start the service, and the sandbox unless Twilio credentials are set
 	@exec $(BIN)/expert-hub serve
@@ -27,8 +27,11 @@ format: $(VENV)/installed-test ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-diagram: $(VENV)/installed ## draw the state machine from its table into docs/
-	$(BIN)/expert-hub diagram --format markdown > docs/state-machine.md
+diagram: $(VENV)/installed ## write the state machine and the settings table into the documents
+	@$(BIN)/python scripts/refresh_docs.py
+
+screenshots: $(VENV)/installed-test ## take the pictures of the README (needs Chromium)
+	@$(BIN)/python scripts/screenshots.py
 
 clean: ## remove the virtual environment and caches, never data
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,8 +37,8 @@ NAME_LIMIT_S = 1.0
 async def pre_event(request: web.Request) -> web.Response:
     """Let the action happen, having noted that there will be something to look for."""
     service = request.app[SERVICE]
-    started = asyncio.get_running_loop().time()
     form = await _form(request)
+    started = asyncio.get_running_loop().time()
     expected, answer = await _announced(form, service)
     if expected is None:
         return web.json_response(answer)

@@ -122,16 +122,16 @@ class Draft:
     def anyone_could_not_join(self) -> bool:
         """The longest idle worker could not be added; another may."""
         claim = self.before.claim
-        return self.event.kind == "add_participant" and claim is not None and not claim.named
+        return self.event.effect == "add_participant" and claim is not None and not claim.named
 
     def routing_failed(self) -> bool:
         """What the routing hung on has failed, and the customer is not in the queue."""
         kinds = ("add_participant", "find_worker", "find_longest_idle")
-        return self.event.kind in kinds and self.before.waiting_since is None
+        return self.event.effect in kinds and self.before.waiting_since is None
 
     def queued_claim_failed(self) -> bool:
         """A worker whom a queued customer named could not be added; the customer waits on."""
-        return self.event.kind == "add_participant" and self.before.claim is not None
+        return self.event.effect == "add_participant" and self.before.claim is not None
 
     # Writers
 

@@ -117,10 +117,10 @@ class CustomerFound:
 
 @dataclass(frozen=True, slots=True)
 class EffectFailed:
-    """An effect was rejected, or its deadline passed."""
+    """An effect was rejected, or its deadline passed. `effect`: its kind."""
 
     key: str
-    kind: str
+    effect: str
     reason: str
 
 

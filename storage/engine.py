@@ -36,6 +36,7 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
         poolclass=StaticPool,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
     pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
@@ -59,6 +60,7 @@ def reading_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
         pool_size=4,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S},
     )
 

@@ -70,7 +70,11 @@ def reading(url: str) -> Iterator[Connection]:
         raise DatabaseUnusable(
             f"there is no database at {path}; `expert-hub serve` or `expert-hub db upgrade` makes it"
         )
-    engine = create_engine(f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true", connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(
+        f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true",
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        hide_parameters=True,
+    )
     try:
         with engine.connect() as connection:
             yield connection

@@ -21,6 +21,4 @@ def reserve(connection: Connection, worker_sid: str, identity: str, at_ms: int) 
     turn = connection.execute(select(func.coalesce(func.max(reservation.c.turn), 0) + 1)).scalar_one()
     changed = {"identity": identity, "last_assigned_at": at_ms, "turn": turn}
     statement = insert(reservation).values(worker_sid=worker_sid, **changed)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=[reservation.c.worker_sid], set_=changed)
-    )
+    connection.execute(statement.on_conflict_do_update(index_elements=[reservation.c.worker_sid], set_=changed))

@@ -1,0 +1,123 @@
+"""A real SQLite store for a test, on a clock the test moves, and short ways to say what Twilio tells."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select
+
+from orchestrator.taking import Report, key_of, take
+from states.events import ConversationStarted
+from states.facts import Fact, MessagePublished, ParticipantPresent
+from states.names import MessageSid, ParticipantSid
+from states.roles import Knowledge
+from storage.engine import writing_engine
+from storage.opening import reading, upgrade
+from storage.unit import Unit
+
+NOON = 1_795_600_000_000
+ADDRESS, PROXY = "+15550100001", "+15550100999"
+WORKER = "expert@example.test"
+UNSURE = Knowledge(frozenset({WORKER}))
+SURE = Knowledge(frozenset({WORKER}), sure=True)
+
+
+class Clock:
+    """Milliseconds since 1970, where the test wants them."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.now += milliseconds
+
+
+class Store:
+    """A fresh database file with its writing connection."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "hub.db"
+        self.url = f"sqlite+aiosqlite:///{self.path}"
+        upgrade(self.url)
+        self.engine: Engine = writing_engine(self.url)
+        self.clock = Clock()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.engine.dispose()
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """One transaction, committed at the end."""
+        with self.engine.begin() as connection:
+            unit = Unit(connection, self.clock())
+            yield unit
+            unit.flush()
+
+    def rows(self, table: Table, **columns: Any) -> list[dict[str, Any]]:
+        """What is committed, read through a second connection; `columns` narrow it."""
+        with reading(self.url) as connection:
+            return rows(connection, table, **columns)
+
+    def take(self, *facts: Fact, conversation: int = 1, known: Knowledge = UNSURE) -> list[bool]:
+        """Take facts about one conversation in, each in a transaction of its own."""
+        taken = []
+        for fact in facts:
+            with self.unit() as unit:
+                taken.append(take(unit, report(fact, conversation), known))
+        return taken
+
+
+@contextmanager
+def new_store(folder: Path) -> Iterator[Store]:
+    """A store for the length of a test."""
+    with closing(Store(folder)) as store:
+        yield store
+
+
+def rows(connection: Connection, table: Table, **columns: Any) -> list[dict[str, Any]]:
+    """The rows of a table whose columns have these values, in the order of the primary key."""
+    query = select(table).filter_by(**columns).order_by(*table.primary_key.columns)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def sid(prefix: str, number: int) -> str:
+    """A SID: two letters and 32 hexadecimal digits."""
+    return f"{prefix}{number:032x}"
+
+
+def report(fact: Fact, conversation: int = 1) -> Report:
+    """A fact as a webhook reports it."""
+    about = sid("CH", conversation)
+    return Report(about, key_of(fact, about), fact)
+
+
+def started(address: str = ADDRESS, proxy: str = PROXY, name: str | None = None) -> ConversationStarted:
+    """A new conversation of an address pair."""
+    return ConversationStarted(address, proxy, name)
+
+
+def message(index: int, body: str = "hello", author: str = ADDRESS, participant: int | None = 1) -> MessagePublished:
+    """A message at `index`, by the customer unless said otherwise; its SID follows from the index."""
+    who = None if participant is None else ParticipantSid(sid("MB", participant))
+    return MessagePublished(MessageSid(sid("IM", index)), index, author, body, participant_sid=who)
+
+
+def customer(participant: int = 1, address: str = ADDRESS, proxy: str = PROXY) -> ParticipantPresent:
+    """The customer of a channel, as a participant."""
+    return ParticipantPresent(ParticipantSid(sid("MB", participant)), address=address, proxy_address=proxy)
+
+
+def member(identity: str, participant: int) -> ParticipantPresent:
+    """A participant with an identity: a worker, or a customer in a chat."""
+    return ParticipantPresent(ParticipantSid(sid("MB", participant)), identity)
+
+
+def column(found: Iterable[dict[str, Any]], *names: str) -> list[Any]:
+    """One column of rows, or several as tuples."""
+    return [row[names[0]] if len(names) == 1 else tuple(row[name] for name in names) for row in found]
