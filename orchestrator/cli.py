@@ -7,6 +7,7 @@ one short transaction.
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,25 +15,30 @@ import typer
 
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
+from states.table import STATES
 from storage.errors import DatabaseUnusable, StorageError
 
 FAILED, DOWN, MISCONFIGURED = 1, 69, 78
 
-app = typer.Typer(
+# Plain text everywhere: an error is one line that can be searched for, and nothing is loaded to draw boxes.
+commands = partial(typer.Typer, no_args_is_help=True, rich_markup_mode=None)
+app = commands(
     name="expert-hub",
     help="A conversation orchestrator for clienteling over Twilio Conversations.",
-    no_args_is_help=True,
+    epilog="Settings come from the environment and from .env; the README lists them. "
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 69 a needed service is down, 78 bad configuration.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-conversations = typer.Typer(help="See where conversations are, and why.", no_args_is_help=True)
-customers = typer.Typer(help="The built-in customer book.", no_args_is_help=True)
-db = typer.Typer(help="The database: schema and backup.", no_args_is_help=True)
+conversations = commands(help="See where conversations are, and why.")
+customers = commands(help="The built-in customer book.")
+db = commands(help="The database: schema and backup.")
 app.add_typer(conversations, name="conversations")
 app.add_typer(customers, name="customers")
 app.add_typer(db, name="db")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonAnyway = Annotated[bool, typer.Option("--json", help="Accepted; it is JSON in any case.")]
 Sid = Annotated[str, typer.Argument(metavar="CH…", help="The conversation's SID.")]
 
 
@@ -60,23 +66,36 @@ def main() -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Where to listen; default HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default PORT.", min=0, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the setting HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, instead of the setting PORT; 0: any.", min=0, max=65535)
+    ] = None,
     sandbox: Annotated[
-        bool | None, typer.Option("--sandbox/--no-sandbox", help="Default: on unless Twilio credentials are set.")
+        bool | None,
+        typer.Option(
+            "--sandbox/--no-sandbox", help="Run a local Twilio too, or not; without Twilio credentials it does."
+        ),
     ] = None,
 ) -> None:
-    """Run the service, and the sandbox where there are no Twilio credentials."""
-    from orchestrator.running import run_service
+    """Run the service, and the sandbox unless Twilio is set."""
+    from orchestrator.running import any_port, run_service
 
     settings = Settings.load(host=host, port=port)
+    if not settings.port or not settings.sandbox_port:
+        ports = {"port": any_port(settings.port), "sandbox_port": any_port(settings.sandbox_port)}
+        settings = Settings.load(host=host, **ports)
     raise typer.Exit(run_service(settings, settings.sandbox_mode if sandbox is None else sandbox))
 
 
 @app.command()
 def sandbox(
-    port: Annotated[int | None, typer.Option(help="Default SANDBOX_PORT.", min=0, max=65535)] = None,
-    service_url: Annotated[str | None, typer.Option(help="Where webhooks go; default PUBLIC_URL.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, instead of the setting SANDBOX_PORT.", min=0, max=65535)
+    ] = None,
+    service_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The service its webhooks go to, instead of the setting PUBLIC_URL."),
+    ] = None,
 ) -> None:
     """Run the local Twilio alone."""
     from orchestrator.running import run_sandbox
@@ -87,12 +106,16 @@ def sandbox(
 
 @app.command()
 def say(
-    sender: Annotated[str, typer.Argument(metavar="FROM", help="The customer's number, or identity for chat.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
-    to: Annotated[str | None, typer.Option(metavar="PROXY", help="Our number; default the sandbox's own.")] = None,
-    channel: Annotated[str, typer.Option(metavar="sms|whatsapp|chat")] = "sms",
+    sender: Annotated[
+        str, typer.Argument(metavar="FROM", help="The customer's number, like +15550100001; for chat his identity.")
+    ],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the customer writes.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="PROXY", help="The number he writes to, instead of the sandbox's own.")
+    ] = None,
+    channel: Annotated[str, typer.Option(metavar="sms|whatsapp|chat", help="What he writes through.")] = "sms",
 ) -> None:
-    """Send a customer's message through the sandbox."""
+    """Send a customer's message through the running sandbox."""
     from orchestrator.saying import SandboxDown, SandboxRefused, inbound
 
     if channel not in ("sms", "whatsapp", "chat"):
@@ -110,14 +133,15 @@ def say(
 
 @conversations.command("list")
 def list_conversations(
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    after: Annotated[int | None, typer.Option(help="The `next` of an earlier page.", min=1)] = None,
+    state: Annotated[str | None, typer.Option(metavar="|".join(STATES), help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=500)] = 50,
+    after: Annotated[
+        int | None, typer.Option(metavar="NEXT", help="Go on from where an earlier page ended.", min=1)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Conversations, newest first."""
     from orchestrator import dumps
-    from states.table import STATES
     from storage.conversations import page
 
     if state is not None and state not in STATES:
@@ -136,8 +160,8 @@ def list_conversations(
 
 
 @conversations.command()
-def show(sid: Sid, as_json: AsJson = True) -> None:  # noqa: ARG001 - it is JSON either way
-    """The whole state dump of one conversation."""
+def show(sid: Sid, as_json: JsonAnyway = False) -> None:  # noqa: ARG001
+    """One conversation whole, as JSON: where it is, how it came there, what it asked of the world."""
     _print_json(_dump(sid))
 
 
@@ -154,15 +178,30 @@ def show_history(sid: Sid, as_json: AsJson = False) -> None:
 
 @customers.command("import")
 def import_customers(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv|FILE.json", exists=True, dir_okay=False, readable=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv|FILE.json",
+            help="A CSV file with the columns customer_id, display_name, sms, whatsapp, chat, email, avatar, links,"
+            " details, worker, as far as needed; or a JSON list of objects, with channels as a list of type and value.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ],
 ) -> None:
-    """Bring customers into the book; importing twice changes nothing. Bad rows are listed and the good ones kept."""
+    """Bring customers into the book.
+
+    Importing twice changes nothing. Bad rows are listed and the good ones kept; the exit code is 1 if there were any.
+    """
     from orchestrator.customer_book import import_file
 
     report = import_file(Settings.load().database_url, file)
     typer.echo(f"{report.read} read, {report.changed} added or changed, {len(report.faults)} refused")
+    unit = "line" if file.suffix.lower() == ".csv" else "row"
     for fault in report.faults:
-        typer.echo(f"{file.name}:{fault}", err=True)
+        place = file.name if fault.line is None else f"{file.name}: {unit} {fault.line}"
+        typer.echo(f"{place}: {fault.reason}", err=True)
     if report.faults:
         raise typer.Exit(FAILED)
 
@@ -187,7 +226,9 @@ def list_customers(as_json: AsJson = False) -> None:
 
 @app.command()
 def diagram(
-    format: Annotated[str, typer.Option("--format", metavar="mermaid|markdown|svg")] = "mermaid",  # noqa: A002
+    form: Annotated[
+        str, typer.Option("--format", metavar="mermaid|markdown|svg", help="What to draw it as.")
+    ] = "mermaid",
 ) -> None:
     """Draw the state machine, from the table itself."""
     from states import diagram as drawn
@@ -198,14 +239,17 @@ def diagram(
         "markdown": drawn.as_markdown,
         "svg": as_svg,
     }
-    if format not in drawings:
+    if form not in drawings:
         raise typer.BadParameter("must be mermaid, markdown or svg", param_hint="--format")
-    typer.echo(drawings[format](), nl=False)
+    typer.echo(drawings[form](), nl=False)
 
 
 @db.command("upgrade")
 def upgrade_database() -> None:
-    """Bring the schema up to date; the service does the same when it starts."""
+    """Bring the schema up to date.
+
+    A database that does not exist is made. The service does the same when it starts.
+    """
     from storage.opening import upgrade
 
     typer.echo(upgrade(Settings.load().database_url))
@@ -213,7 +257,7 @@ def upgrade_database() -> None:
 
 @db.command("current")
 def current_schema(as_json: AsJson = False) -> None:
-    """The schema revision of the database, and the one this version needs."""
+    """Show the revision of the schema, and the one needed."""
     from storage.opening import HEAD, revision_of
 
     found = revision_of(Settings.load().database_url)
@@ -224,8 +268,10 @@ def current_schema(as_json: AsJson = False) -> None:
 
 
 @db.command("backup")
-def backup_database(file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False)]) -> None:
-    """Copy the database into a new file, while it is being served or not."""
+def backup_database(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.", dir_okay=False)],
+) -> None:
+    """Copy the database, while it is being served or not."""
     from storage.opening import backup
 
     url = Settings.load().database_url

@@ -11,6 +11,7 @@ from orchestrator.errors import EffectError, Rejected
 from orchestrator.intake import Outcome
 from orchestrator.ports import Bot, Conversations, Question, Workers
 from orchestrator.taking import Report, key_of
+from orchestrator.waiting_room import assign_waiting
 from states.effects import (
     AddParticipant,
     AskBot,
@@ -23,11 +24,11 @@ from states.effects import (
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import BotReplied, CustomerFound, NobodyAvailable, NoSuchWorker
+from states.events import BotReplied, CustomerFound, Event, NobodyAvailable, NoSuchWorker
 from states.facts import ParticipantPresent
 from states.names import ParticipantSid
 from storage import outbox
-from storage.unit import Due
+from storage.unit import Due, Unit
 from storage.writer import Writer
 
 # A list may lag behind what was written; a second look after this long is believed (faults.md 3.4).
@@ -116,13 +117,18 @@ class Performer:
         return Outcome("done", lambda unit: assign_named(unit, due.conversation_sid, worker))
 
     async def _find_longest_idle(self, due: Due, effect: FindLongestIdle) -> Outcome:
-        """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting."""
+        """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting. Who has
+        waited is served first."""
         try:
             available = await self.directory.available()
         except EffectError as error:
             return Outcome("done", NobodyAvailable(), error=str(error))
-        sid = due.conversation_sid
-        return Outcome("done", lambda unit: assign_longest_idle(unit, sid, available, effect.excluding))
+
+        def choose(unit: Unit) -> Event | None:
+            assign_waiting(unit, available)
+            return assign_longest_idle(unit, due.conversation_sid, available, effect.excluding)
+
+        return Outcome("done", choose)
 
     async def _find_customer(self, effect: FindCustomer) -> Outcome:
         customer = await self.crm.find_by_address(effect.address)

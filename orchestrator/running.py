@@ -5,8 +5,10 @@ left for the next start. The second one ends at once.
 """
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,6 +19,7 @@ from aiohttp import web
 from orchestrator.errors import SettingsError
 from orchestrator.logs import configure
 from orchestrator.sandbox import seeds
+from orchestrator.sandbox.server import Running
 from orchestrator.sandbox.server import start as start_sandbox
 from orchestrator.settings import Settings
 
@@ -38,6 +41,14 @@ def run_sandbox(settings: Settings, service_url: str) -> int:
     return _run(_sandbox(settings, service_url))
 
 
+def any_port(wanted: int) -> int:
+    """`wanted`, or a free port for 0: service and sandbox are told each other's before either listens."""
+    if wanted:
+        return wanted
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def _run(main: Any) -> int:
     try:
         import uvloop
@@ -52,14 +63,16 @@ async def _serve(settings: Settings, with_sandbox: bool) -> int:
 
     stopping = _stop_signal()
     async with AsyncExitStack() as stack:
-        if with_sandbox:
-            await _start_sandbox(stack, settings.sandbox_port, settings.public_url)
+        sandbox = await _start_sandbox(stack, settings.sandbox_port, settings.public_url) if with_sandbox else None
         app = build_app(settings)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await _listen(runner, settings.host, settings.port)
-        typer.echo(f"expert-hub listens on http://{settings.host}:{_port_of(runner)}")
+        if sandbox:
+            _introduce(sandbox)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        typer.echo(f"expert-hub listens on http://{host}:{settings.port}; Ctrl-C stops it")
         await stopping.wait()
         log.info("stopping")
         await asyncio.gather(app[SERVICE].drain(), asyncio.sleep(NOTICE_S))
@@ -69,19 +82,22 @@ async def _serve(settings: Settings, with_sandbox: bool) -> int:
 async def _sandbox(settings: Settings, service_url: str) -> int:
     stopping = _stop_signal()
     async with AsyncExitStack() as stack:
-        await _start_sandbox(stack, settings.sandbox_port, service_url)
+        _introduce(await _start_sandbox(stack, settings.sandbox_port, service_url))
+        typer.echo(f"  webhooks go to {service_url}")
         await stopping.wait()
     return 0
 
 
-async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> None:
+async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> Running:
     try:
         running = await start_sandbox("127.0.0.1", port, service_url)
     except OSError as error:
-        raise SettingsError(
-            [f"SANDBOX_PORT: cannot listen on {port} ({error.strerror}), expected a free port"]
-        ) from error
+        raise _cannot_listen("SANDBOX_PORT", "127.0.0.1", port, error) from error
     stack.push_async_callback(running.stop)
+    return running
+
+
+def _introduce(running: Running) -> None:
     typer.echo(f"The sandbox, a local Twilio with a phone, is on {running.url}")
     typer.echo(f"  account {seeds.ACCOUNT_SID}  token {seeds.AUTH_TOKEN}")
 
@@ -90,13 +106,13 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise SettingsError(
-            [f"PORT: cannot listen on {host}:{port} ({error.strerror}), expected a free port"]
-        ) from error
+        raise _cannot_listen("HOST, PORT", host, port, error) from error
 
 
-def _port_of(runner: web.AppRunner) -> int:
-    return int(runner.addresses[0][1])
+def _cannot_listen(variable: str, host: str, port: int, error: OSError) -> SettingsError:
+    in_use = error.errno == errno.EADDRINUSE
+    why = "it is in use, perhaps by another expert-hub" if in_use else error.strerror
+    return SettingsError([f"{variable}: cannot listen on {host} port {port} ({why}), expected a free one"])
 
 
 def _stop_signal() -> asyncio.Event:

@@ -58,7 +58,14 @@ class WaitingRoom:
         available = await self._directory.available()
         if not available:
             return 0
-        return await self._writer.run(lambda unit: sum(_assign(unit, sid, available) for sid in waiting))
+        return await self._writer.run(lambda unit: assign_waiting(unit, available))
+
+
+def assign_waiting(unit: Unit, available: list[Worker]) -> int:
+    """Assign everybody who waits, oldest first, as far as `available` reach; how many that were."""
+    if not available:
+        return 0
+    return sum(_assign(unit, sid, available) for sid in conversations.queue(unit.connection, AT_ONCE))
 
 
 def _assign(unit: Unit, sid: str, available: list[Worker]) -> bool:

@@ -72,9 +72,11 @@ def decide(conversation: Conversation, event: Event, now: int) -> Decision:
         raise UnknownState(conversation.state)
     draft = Draft.of(conversation, event, now)
     trigger = draft.trigger
+    if trigger not in MACHINE.events:
+        raise UnhandledEvent(conversation.state, trigger)
     try:
         moved = MACHINE.events[trigger].trigger(draft)
-    except (KeyError, MachineError) as error:
+    except MachineError as error:
         raise UnhandledEvent(conversation.state, trigger) from error
     if not moved:
         raise UnhandledEvent(conversation.state, trigger)

@@ -115,6 +115,11 @@ class Draft:
         """This participant's leaving was told before his joining."""
         return self.event.participant_sid in self.before.gone
 
+    def was_claimed(self) -> bool:
+        """The worker who joined is the one who was on his way."""
+        claim = self.before.claim
+        return claim is not None and claim.identity.casefold() == self.event.identity.casefold()
+
     def nobody_is_left(self) -> bool:
         """The participant who leaves is the last worker."""
         return all(worker.participant_sid == self.event.participant_sid for worker in self.before.workers)
@@ -125,12 +130,13 @@ class Draft:
         return self.event.effect == "add_participant" and claim is not None and not claim.named
 
     def routing_failed(self) -> bool:
-        """What the routing hung on has failed, and the customer is not in the queue."""
-        kinds = ("add_participant", "find_worker", "find_longest_idle")
-        return self.event.effect in kinds and self.before.waiting_since is None
+        """What the routing hung on has failed, and the customer is not in the queue. A search that fails while
+        somebody is on his way changes nothing."""
+        searching = ("find_worker", "find_longest_idle") if self.before.claim is None else ()
+        return self.event.effect in ("add_participant", *searching) and self.before.waiting_since is None
 
-    def queued_claim_failed(self) -> bool:
-        """A worker whom a queued customer named could not be added; the customer waits on."""
+    def claimed_could_not_join(self) -> bool:
+        """The worker on his way could not be added; a customer in the queue waits on."""
         return self.event.effect == "add_participant" and self.before.claim is not None
 
     # Writers
@@ -250,16 +256,19 @@ class Draft:
         self._ask_for(AddParticipant(event.identity))
 
     @writes(SetWorkerAttributes)
+    def note_assignment(self) -> None:
+        """If we assigned the worker who joined, write the time of it into his attributes."""
+        claim = self.next.claim
+        if claim is not None and self.was_claimed():
+            self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
+            self.next = replace(self.next, claim=None)
+
     def note_worker(self) -> None:
-        """Remember who joined; if we assigned him, write the time of it into his attributes."""
+        """Remember who joined; nobody is waited for any more."""
         event, kept = self.event, self.next
         others = tuple(w for w in kept.workers if w.participant_sid != event.participant_sid)
-        claim = kept.claim
-        if claim is not None and claim.identity.casefold() == event.identity.casefold():
-            self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
-            claim = None
         joined = (*others, Present(event.identity, event.participant_sid))
-        self.next = replace(kept, workers=joined, claim=claim, waiting_since=None, refused=())
+        self.next = replace(kept, workers=joined, waiting_since=None, refused=())
 
     def forget_worker(self) -> None:
         """Remember that this participant is gone."""

@@ -102,10 +102,22 @@ TRANSITIONS = (
     ),
     Row("nobody_available", STATES, None),
     # Workers come and go.
-    Row("worker_joined", OPEN, None, guards=("has_left",)),
-    Row("worker_joined", ("greeting", "awaiting_choice"), "with_worker", does=("end_bot_turn", "note_worker")),
-    Row("worker_joined", ("routing",), "with_worker", does=("note_worker",)),
-    Row("worker_joined", ("with_worker",), None, does=("note_worker",)),
+    Row(
+        "worker_joined",
+        ("routing",),
+        "awaiting_choice",
+        guards=("has_left", "was_claimed"),
+        does=("note_assignment", "stop_routing"),
+    ),
+    Row("worker_joined", OPEN, None, guards=("has_left",), does=("note_assignment",)),
+    Row(
+        "worker_joined",
+        ("greeting", "awaiting_choice"),
+        "with_worker",
+        does=("end_bot_turn", "note_assignment", "note_worker"),
+    ),
+    Row("worker_joined", ("routing",), "with_worker", does=("note_assignment", "note_worker")),
+    Row("worker_joined", ("with_worker",), None, does=("note_assignment", "note_worker")),
     Row("worker_joined", ("closed",), None),
     Row(
         "worker_left",
@@ -138,7 +150,13 @@ TRANSITIONS = (
         guards=("routing_failed",),
         does=("stop_routing", "say_not_reachable"),
     ),
-    Row("effect_failed", ("routing",), None, guards=("queued_claim_failed",), does=("drop_claim",)),
+    Row(
+        "effect_failed",
+        ("awaiting_choice", "routing", "with_worker"),
+        None,
+        guards=("claimed_could_not_join",),
+        does=("drop_claim",),
+    ),
     Row("effect_failed", STATES, None),
     # The end.
     Row("conversation_closed", OPEN, "closed", does=("stop_routing",)),

@@ -17,13 +17,18 @@ BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please 
 # Twilio Docs, "Conversations Limits": an outbound SMS or WhatsApp body.
 BODY_MAX = 1600
 
-_JOINER = "‍"
+_JOINER = "\u200d"
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
 
 def _splits_a_character(text: str, at: int) -> bool:
-    """Whether a cut before `text[at]` would tear a combining mark, a variation or a joined emoji off its base."""
+    """Whether a cut before `text[at]` would tear a mark, a variation, a joined emoji or a flag's second letter off its
+    base (the clusters of Unicode Standard Annex 29 that people write)."""
     after, before = text[at], text[at - 1]
-    return before == _JOINER or after == _JOINER or unicodedata.category(after) in ("Mn", "Me", "Sk", "Cf")
+    if before == _JOINER or unicodedata.category(after) in ("Mn", "Mc", "Me", "Sk", "Cf"):
+        return True
+    letters = at - len(text[:at].rstrip(_FLAG_LETTERS))
+    return after in _FLAG_LETTERS and letters % 2 == 1
 
 
 def _cut(text: str, limit: int) -> int:

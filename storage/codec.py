@@ -67,8 +67,15 @@ def encode_conversation(conversation: Conversation) -> str:
 
 
 def decode_conversation(text: str) -> Conversation:
-    """What `encode_conversation` wrote."""
+    """What `encode_conversation` wrote. Raises UnknownCodec for a field nobody knows any more."""
     data = json.loads(text)
+    try:
+        return _conversation(data)
+    except TypeError as error:
+        raise UnknownCodec("a stored Conversation has fields this version does not know") from error
+
+
+def _conversation(data: dict[str, Any]) -> Conversation:
     if data.get("customer") is not None:
         data["customer"] = Profile(**data["customer"])
     if data.get("claim") is not None:

@@ -1,0 +1,317 @@
+"""The whole table, row by row: what each state makes of each event, what is refused, and what `check` finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import pytest
+
+from states.check import check
+from states.conversation import Claim, Conversation, Present
+from states.decide import MACHINE, decide, triggers_in
+from states.diagram import effects_of
+from states.draft import Draft
+from states.errors import DecisionError, UnhandledEvent, UnknownState
+from states.events import (
+    BotFailed,
+    BotReplied,
+    ConversationClosed,
+    ConversationStarted,
+    CustomerFound,
+    CustomerJoined,
+    EffectFailed,
+    Event,
+    MessageReceived,
+    NobodyAvailable,
+    NoSuchWorker,
+    WorkerFound,
+    WorkerJoined,
+    WorkerLeft,
+)
+from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
+from states.table import OPEN, STATES, TRANSITIONS, Row
+
+NOW = 1_700_000_000_000
+TURN = 3
+ADA, BOB = "ada@example.test", "bob@example.test"
+ADAS, BOBS = ParticipantSid("MB1"), ParticipantSid("MB2")
+MESSAGE, WORKER = MessageSid("IM1"), WorkerSid("WK1")
+
+# Circumstances: how the snapshot differs from one of a known customer whose turn at the bot is the fourth.
+PLAIN: dict[str, Any] = {}
+STRANGER = {"address": None, "enriching": False}
+ANYONE_CLAIMED = {"claim": Claim(ADA, WORKER, 5, named=False)}
+ADA_CLAIMED = {"claim": Claim(ADA, WORKER, 5, named=True)}
+QUEUED = {"waiting_since": NOW - 1000}
+ADA_HERE = {"workers": (Present(ADA, ADAS),)}
+BOTH_HERE = {"workers": (Present(ADA, ADAS), Present(BOB, BOBS))}
+ADA_GONE = {"gone": (ADAS,)}
+
+# Events.
+WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
+WROTE_LATE = replace(WROTE, late=True)
+WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
+REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
+NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
+ANYONE = BotReplied(MESSAGE, "One moment.", "agent", TURN)
+NAMED_LATE = replace(NAMED, turn=TURN - 1)
+NAMED_IN_VAIN = replace(NAMED, routable=False)
+FAILED = BotFailed(MESSAGE, TURN, "timed out")
+FAILED_ALONE = replace(FAILED, routable=False)
+FOUND = WorkerFound(ADA, WORKER, NOW)
+NOBODY_OF_THAT_NAME = NoSuchWorker(ADA)
+NOBODY_FREE = NobodyAvailable()
+ADA_JOINED = WorkerJoined(ADA, ADAS)
+ADA_LEFT = WorkerLeft(ADAS, ADA)
+STARTED = ConversationStarted("+15550100001", "+15550100999")
+CUSTOMER_JOINED = CustomerJoined(ParticipantSid("MB9"), "+15550100001", "+15550100999")
+KNOWN = CustomerFound("1", "Maria Sanchez")
+NOT_ADDED = EffectFailed("CH1/2/0", "add_participant", "Rejected")
+NOT_SEARCHED = EffectFailed("CH1/2/0", "find_worker", "Rejected")
+NOT_SENT = EffectFailed("CH1/2/0", "send_message", "Rejected")
+CLOSED = ConversationClosed()
+
+SAY, ASK, ADD = "send_message", "ask_bot", "add_participant"
+WHO, FIND, LONGEST_IDLE = "find_customer", "find_worker", "find_longest_idle"
+NAME, ATTRIBUTES, ASSIGNED = "set_friendly_name", "set_participant_attributes", "set_worker_attributes"
+
+Case = tuple[str, dict[str, Any], Event, str, str, tuple[str, ...]]
+
+
+def stays(sources: Sequence[str], given: dict[str, Any], event: Event, guards: str = "", *effects: str) -> list[Case]:
+    """One case for each source whose state the event leaves as it is."""
+    return [(source, given, event, guards, source, effects) for source in sources]
+
+
+# from, circumstances, event, guards of the row that fires -> to, effects
+CASES: list[Case] = [
+    # A customer writes.
+    ("greeting", PLAIN, WROTE, "", "awaiting_choice", (SAY, ASK)),
+    ("greeting", STRANGER, WROTE, "", "awaiting_choice", (SAY, ASK, WHO)),
+    *stays(["awaiting_choice"], PLAIN, WROTE, "", ASK),
+    *stays(["awaiting_choice"], STRANGER, WROTE, "", ASK, WHO),
+    *stays(["awaiting_choice"], PLAIN, WROTE_LATE, "is_late", ASK),
+    *stays(["routing"], PLAIN, WROTE_ADDRESS, "text_names_worker", FIND),
+    *stays(["routing"], QUEUED, WROTE_ADDRESS, "text_names_worker", FIND),
+    *stays(["routing"], ANYONE_CLAIMED, WROTE_ADDRESS),
+    *stays(["routing", "closed"], PLAIN, WROTE),
+    *stays(["with_worker"], ADA_HERE, WROTE_ADDRESS),
+    *stays(["with_worker"], STRANGER | ADA_HERE, WROTE, "", WHO),
+    # The bot answers.
+    ("awaiting_choice", PLAIN, NAMED, "bot_names_worker", "routing", (SAY, FIND)),
+    ("awaiting_choice", PLAIN, ANYONE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
+    *stays(["awaiting_choice"], PLAIN, NAMED_IN_VAIN, "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, REPLIED, "bot_has_turn", SAY),
+    *stays(["awaiting_choice"], PLAIN, NAMED_LATE),
+    *stays(["routing"], PLAIN, NAMED_LATE, "late_answer_names_worker", FIND),
+    *stays(["routing"], ADA_CLAIMED, NAMED_LATE),
+    *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, REPLIED),
+    *stays(["greeting", "with_worker", "closed"], PLAIN, NAMED),
+    # The bot does not answer.
+    ("awaiting_choice", PLAIN, FAILED, "bot_has_turn_and_a_way_out", "routing", (SAY, LONGEST_IDLE)),
+    *stays(["awaiting_choice"], PLAIN, FAILED_ALONE, "bot_has_turn", SAY),
+    *stays(["awaiting_choice"], PLAIN, replace(FAILED, turn=TURN - 1)),
+    *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, FAILED),
+    # Somebody is looked for.
+    *stays(["routing"], PLAIN, FOUND, "nobody_on_the_way", ADD),
+    *stays(["routing"], QUEUED, FOUND, "nobody_on_the_way", ADD),
+    *stays(["routing"], ADA_CLAIMED, FOUND),
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, FOUND),
+    ("routing", PLAIN, NOBODY_OF_THAT_NAME, "was_asked_aloud", "awaiting_choice", (SAY,)),
+    *stays(["routing"], PLAIN, NoSuchWorker(ADA, quiet=True)),
+    *stays(["routing"], QUEUED, NOBODY_OF_THAT_NAME),
+    *stays(["routing"], ADA_CLAIMED, NOBODY_OF_THAT_NAME),
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, NOBODY_OF_THAT_NAME),
+    *stays(["routing"], PLAIN, NOBODY_FREE, "first_time", SAY),
+    *stays(["routing"], QUEUED, NOBODY_FREE),
+    *stays(["routing"], ADA_CLAIMED, NOBODY_FREE),
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, NOBODY_FREE),
+    # Workers come and go.
+    ("greeting", PLAIN, ADA_JOINED, "", "with_worker", ()),
+    ("awaiting_choice", PLAIN, ADA_JOINED, "", "with_worker", ()),
+    ("awaiting_choice", ADA_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
+    ("routing", PLAIN, ADA_JOINED, "", "with_worker", ()),
+    ("routing", ADA_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
+    ("routing", ADA_CLAIMED, WorkerJoined(BOB, BOBS), "", "with_worker", ()),
+    *stays(["with_worker"], ADA_HERE, WorkerJoined(BOB, BOBS)),
+    *stays(["with_worker"], {"workers": (Present(BOB, BOBS),)} | ADA_CLAIMED, ADA_JOINED, "", ASSIGNED),
+    *stays(["closed"], PLAIN, ADA_JOINED),
+    *stays(OPEN, ADA_GONE, ADA_JOINED, "has_left"),
+    *stays(["with_worker"], ADA_GONE | ADA_CLAIMED, ADA_JOINED, "has_left", ASSIGNED),
+    ("routing", ADA_GONE | ADA_CLAIMED, ADA_JOINED, "has_left,was_claimed", "awaiting_choice", (ASSIGNED,)),
+    ("with_worker", ADA_HERE, ADA_LEFT, "nobody_is_left", "awaiting_choice", ()),
+    *stays(["with_worker"], BOTH_HERE, ADA_LEFT),
+    *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_LEFT),
+    # Who the customer is.
+    *stays(OPEN, STRANGER, STARTED, "", WHO),
+    *stays(OPEN, PLAIN, STARTED),
+    *stays(OPEN, STRANGER, CUSTOMER_JOINED, "", WHO),
+    *stays(OPEN, PLAIN, CUSTOMER_JOINED),
+    *stays(OPEN, PLAIN, KNOWN, "", NAME, ATTRIBUTES),
+    *[case for event in (STARTED, CUSTOMER_JOINED, KNOWN) for case in stays(["closed"], STRANGER, event)],
+    # What was asked of the world did not come about.
+    *stays(["routing"], ANYONE_CLAIMED, NOT_ADDED, "anyone_could_not_join", LONGEST_IDLE),
+    *stays(["routing"], ANYONE_CLAIMED | QUEUED, NOT_ADDED, "anyone_could_not_join", LONGEST_IDLE),
+    ("routing", ADA_CLAIMED, NOT_ADDED, "routing_failed", "awaiting_choice", (SAY,)),
+    ("routing", PLAIN, NOT_SEARCHED, "routing_failed", "awaiting_choice", (SAY,)),
+    *stays(["routing"], ADA_CLAIMED, NOT_SEARCHED),
+    *stays(["routing"], ADA_CLAIMED | QUEUED, NOT_ADDED, "claimed_could_not_join"),
+    *stays(["awaiting_choice", "with_worker"], ADA_CLAIMED, NOT_ADDED, "claimed_could_not_join"),
+    *stays(["routing"], QUEUED, NOT_SEARCHED),
+    *stays(STATES, PLAIN, NOT_SENT),
+    # The end.
+    *[(source, ADA_CLAIMED | QUEUED, CLOSED, "", "closed", ()) for source in OPEN],
+    *stays(["closed"], PLAIN, CLOSED),
+]
+
+
+def snapshot(state: str, **circumstances: Any) -> Conversation:
+    """A conversation in `state` with a known customer, unless the circumstances say otherwise."""
+    usual: dict[str, Any] = {"address": "+15550100001", "enriching": True, "turn": TURN, "version": 7}
+    return Conversation(ConversationSid("CH1"), NOW - 9, NOW - 9, state=state, **(usual | circumstances))
+
+
+def trigger_of(event: object) -> str:
+    return snake_case(type(event).__name__)
+
+
+def name_of(case: Case) -> str:
+    """The row a case is about, as the machine names it."""
+    source, _, event, guards, _, _ = case
+    return f"{source}/{trigger_of(event)}" + (f"[{guards}]" if guards else "")
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_row(case: Case) -> None:
+    source, circumstances, event, _, dest, kinds = case
+    before = snapshot(source, **circumstances)
+    decision = decide(before, event, NOW)
+    assert decision.row == name_of(case)
+    assert (decision.trigger, decision.source, decision.dest) == (trigger_of(event), source, dest)
+    assert tuple(trigger_of(keyed.effect) for keyed in decision.effects) == kinds
+    after = decision.conversation
+    assert (after.state, after.version, after.updated_at) == (dest, before.version + 1, NOW)
+
+
+def test_every_row_from_every_source_is_among_the_cases() -> None:
+    fired = {decide(snapshot(source, **given), event, NOW).row for source, given, event, _, _, _ in CASES}
+    assert fired == {
+        f"{source}/{row.trigger}" + (f"[{','.join(row.guards)}]" if row.guards else "")
+        for row in TRANSITIONS
+        for source in row.sources
+    }
+
+
+def test_every_state_takes_every_event_there_is() -> None:
+    every = {snake_case(kind.__name__) for kind in get_args(Event)}
+    assert {row.trigger for row in TRANSITIONS} == every
+    assert all(set(triggers_in(state)) == every for state in STATES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_guards_answer_true_or_false_and_nothing_else(case: Case) -> None:
+    source, circumstances, event, _, _, _ = case
+    draft = Draft.of(snapshot(source, **circumstances), event, NOW)
+    rows = [row for row in TRANSITIONS if row.trigger == draft.trigger and source in row.sources]
+    answers = [getattr(draft, guard)() for row in rows for guard in row.guards]
+    assert {type(answer) for answer in answers} <= {bool}
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_row_asks_for_nothing_it_does_not_declare(case: Case) -> None:
+    source, _, event, guards, _, kinds = case
+    wanted = (trigger_of(event), tuple(filter(None, guards.split(","))))
+    row = next(row for row in TRANSITIONS if (row.trigger, row.guards) == wanted and source in row.sources)
+    assert set(kinds) <= set(effects_of(row))
+
+
+def test_closed_is_final_and_asks_for_nothing() -> None:
+    for _, circumstances, event, _, _, _ in CASES:
+        decision = decide(snapshot("closed", **circumstances), event, NOW)
+        assert (decision.dest, decision.effects) == ("closed", ())
+
+
+def test_a_decision_leaves_no_trace_in_the_machine() -> None:
+    for source, circumstances, event, _, _, _ in CASES:
+        decide(snapshot(source, **circumstances), event, NOW)
+    assert MACHINE.models == []
+
+
+# Refusals
+
+
+@dataclass(frozen=True)
+class Thundered:
+    """Nothing the table knows."""
+
+
+def test_an_unknown_state_is_refused_and_nothing_changes() -> None:
+    before = snapshot("asleep")
+    with pytest.raises(UnknownState, match="'asleep'") as caught:
+        decide(before, WROTE, NOW)
+    assert isinstance(caught.value, DecisionError)
+    assert before == snapshot("asleep")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_an_unknown_trigger_is_refused_and_nothing_changes(state: str) -> None:
+    before = snapshot(state)
+    with pytest.raises(UnhandledEvent, match="'thundered'") as caught:
+        decide(before, Thundered(), NOW)  # type: ignore[arg-type]
+    assert (caught.value.state, caught.value.trigger) == (state, "thundered")
+    assert before == snapshot(state)
+
+
+@pytest.mark.parametrize("error", [KeyError("body"), ValueError("body"), ZeroDivisionError()])
+@pytest.mark.parametrize("name", ["text_names_worker", "find_worker_quietly"])
+def test_what_a_guard_or_a_writer_raises_passes_through(
+    error: Exception, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_draft: Draft) -> None:
+        raise error
+
+    monkeypatch.setattr(Draft, name, fails)
+    before = snapshot("routing")
+    with pytest.raises(type(error)) as caught:
+        decide(before, WROTE_ADDRESS, NOW)
+    assert caught.value is error
+    assert before == snapshot("routing")
+
+
+# What `check` finds
+
+
+def test_the_table_is_sound() -> None:
+    assert check(TRANSITIONS) == []
+
+
+def doctored(**changes: Any) -> list[Row]:
+    """The table with its first row changed."""
+    return [replace(TRANSITIONS[0], **changes), *TRANSITIONS[1:]]
+
+
+CLOSING = [row for row in TRANSITIONS if row.trigger == "conversation_closed"]
+OTHERS = [row for row in TRANSITIONS if row.trigger != "conversation_closed"]
+
+FAULTS = [
+    (doctored(sources=("greeting", "dozing")), "unknown state 'dozing'"),
+    (doctored(dest="dozing"), "unknown state 'dozing'"),
+    (doctored(does=("note_author", "os.getcwd")), "dotted name 'os.getcwd'"),
+    (doctored(guards=("os.getcwd",)), "dotted name 'os.getcwd'"),
+    (doctored(does=("note_auhtor",)), "Draft has no 'note_auhtor'"),
+    (doctored(guards=("is_lat",)), "Draft has no 'is_lat'"),
+    (doctored(does=("trigger",)), "Draft has no 'trigger'"),
+    ([*OTHERS, CLOSING[0]], "closed/conversation_closed: no row without a guard comes last"),
+    (doctored(guards=("is_late",)), "greeting/message_received: no row without a guard comes last"),
+    ([*TRANSITIONS, CLOSING[-1]], "closed/conversation_closed: row 2 can never fire"),
+    ([*TRANSITIONS, replace(CLOSING[-1], guards=("is_late",))], "closed/conversation_closed: row 2 can never fire"),
+    (
+        [replace(CLOSING[-1], guards=("is_late",)), replace(CLOSING[-1], guards=("has_left", "is_late")), *TRANSITIONS],
+        "closed/conversation_closed: row 2 can never fire",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
+def test_check_names_the_fault(table: list[Row], fault: str) -> None:
+    assert any(fault in found for found in check(table))
