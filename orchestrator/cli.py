@@ -5,11 +5,12 @@ one short transaction.
 """
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -18,6 +19,10 @@ from orchestrator.settings import Settings
 from states.table import STATES
 from storage.errors import DatabaseUnusable, StorageError
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
 FAILED, DOWN, MISCONFIGURED = 1, 69, 78
 
 # Plain text everywhere: an error is one line that can be searched for, and nothing is loaded to draw boxes.
@@ -82,8 +87,8 @@ def serve(
 
     settings = Settings.load(host=host, port=port)
     if not settings.port or not settings.sandbox_port:
-        ports = {"port": any_port(settings.port), "sandbox_port": any_port(settings.sandbox_port)}
-        settings = Settings.load(host=host, **ports)
+        port, sandbox_port = any_port(settings.port), any_port(settings.sandbox_port)
+        settings = Settings.load(host=host, port=port, sandbox_port=sandbox_port)
     raise typer.Exit(run_service(settings, settings.sandbox_mode if sandbox is None else sandbox))
 
 
@@ -279,14 +284,38 @@ def backup_database(
         backup(url, file)
     except FileExistsError:
         fail(f"{file} exists; name a file that does not")
+    except sqlite3.Error as error:
+        file.unlink(missing_ok=True)
+        fail(f"cannot copy the database to {file} ({error}); nothing was kept")
     typer.echo(f"backed up to {file} ({file.stat().st_size} bytes)")
 
 
-def _read(work: Callable[[Any], Any]) -> Any:
-    """Run `work` on a read-only connection."""
-    from storage.opening import reading
+def _read(work: Callable[["Connection"], T]) -> T:
+    """Run `work` on a read-only connection; where there is no database yet, on an empty one."""
+    from storage.opening import HEAD, reading, revision_of
 
-    with reading(Settings.load().database_url) as connection:
+    url = Settings.load().database_url
+    found = revision_of(url)
+    if found is None:
+        return _on_nothing(work)
+    if found != HEAD:
+        raise DatabaseUnusable(
+            f"the database is at schema revision {found} and this version reads {HEAD};"
+            " run `expert-hub db upgrade`, or a newer expert-hub if that refuses"
+        )
+    with reading(url) as connection:
+        return work(connection)
+
+
+def _on_nothing(work: Callable[["Connection"], T]) -> T:
+    from sqlalchemy import create_engine
+
+    from storage.schema import metadata
+
+    typer.echo("expert-hub: no database yet; `expert-hub serve` or `expert-hub customers import` makes it", err=True)
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as connection:
         return work(connection)
 
 

@@ -57,7 +57,7 @@ async def list_conversations(request: web.Request) -> web.Response:
     if state is not None and state not in STATES:
         return _refused(f"state must be one of {', '.join(STATES)}")
     limit = request.query.get("limit") or str(PAGE_DEFAULT)
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_MAX:
+    if not limit.isascii() or not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= PAGE_MAX:
         return _refused(f"limit must be a whole number from 1 to {PAGE_MAX}")
     after = request.query.get("after") or None
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) < 18):

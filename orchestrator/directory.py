@@ -86,6 +86,7 @@ class Directory:
             except EffectError as error:
                 log.warning("directory_not_refreshed", reason=str(error))
             try:
-                await asyncio.wait_for(self.stale.wait(), REFRESH_S)
+                async with asyncio.timeout(REFRESH_S):
+                    await self.stale.wait()
             except TimeoutError:
                 continue

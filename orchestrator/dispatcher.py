@@ -82,7 +82,8 @@ class Dispatcher:
             except StorageError as error:
                 log.error("outbox_not_read", reason=str(error))
             try:
-                await asyncio.wait_for(self._hint.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._hint.wait()
             except TimeoutError:
                 continue
 

@@ -17,12 +17,12 @@ class Fresh(Generic[T]):
 
     async def __call__(self) -> T:
         """The answer to a call that began after this one. Raises what `ask` raises."""
-        if self._running is None or self._running.done():
+        if self._following is not None:
+            task = self._following
+        elif self._running is None or self._running.done():
             task = self._running = asyncio.create_task(self._first())
         else:
-            if self._following is None:
-                self._following = asyncio.create_task(self._next(self._running))
-            task = self._following
+            task = self._following = asyncio.create_task(self._next(self._running))
         return await asyncio.shield(task)
 
     async def _first(self) -> T:

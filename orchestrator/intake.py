@@ -4,6 +4,7 @@ Handlers wait here for the store and for nobody else. What falls due later is a 
 truth.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,7 +87,9 @@ class Intake:
         await self._writer.run(work)
 
     async def expect(self, expected: Expected) -> None:
-        """Leave a look, due after the grace, for the message a pre-action event announces."""
+        """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
+        not given the name, though the look may still be stored."""
+        awaited = True
 
         def work(unit: Unit) -> None:
             looks.add(
@@ -96,10 +99,14 @@ class Intake:
                 service_sid=expected.service_sid,
                 address=expected.address,
                 proxy_address=expected.proxy_address,
-                friendly_name=expected.friendly_name,
+                friendly_name=expected.friendly_name if awaited else None,
             )
 
-        await self._writer.run(work)
+        try:
+            await self._writer.run(work)
+        except asyncio.CancelledError:
+            awaited = False
+            raise
         self.on_due()
 
     async def see(
@@ -115,12 +122,13 @@ class Intake:
         known = self._directory.knowledge()
 
         def work(unit: Unit) -> None:
-            final = outcome.retry_at is None
+            retry_at = None if _is_over(unit, due) else outcome.retry_at
+            final = retry_at is None
             unit.close(
                 due.key,
                 due.lane,
-                status=outcome.status,
-                due_at=unit.now if outcome.retry_at is None else outcome.retry_at,
+                status=outcome.status if retry_at == outcome.retry_at else "skipped",
+                due_at=unit.now if retry_at is None else retry_at,
                 done_at=unit.now if final else None,
                 result_sid=outcome.result_sid,
                 result_index=outcome.index,
@@ -135,3 +143,9 @@ class Intake:
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
 
         await self._writer.run(work)
+
+
+def _is_over(unit: Unit, due: Due) -> bool:
+    """Whether the conversation an effect is for has closed while it ran; a worker's time is written all the same."""
+    stored = unit.conversation(due.conversation_sid)
+    return stored is not None and stored.conversation.state == "closed" and due.lane.startswith(due.conversation_sid)

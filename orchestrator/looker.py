@@ -6,7 +6,8 @@ webhooks.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,18 @@ IDLE_S = 2.0
 FAILED_LOOK_MS = 1_000
 LOOKS_EACH = 4
 _ENDED = ("closed",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is known of a conversation before the look: the last index accounted for, the service scope, whether the
+    participants are known, and the participant SIDs of its workers."""
+
+    sid: str
+    after_index: int = -1
+    service_sid: str | None = None
+    members_known: bool = False
+    workers: Collection[str] = ()
 
 
 class Looker:
@@ -65,7 +78,8 @@ class Looker:
                 self._hint.clear()
                 wait_s = await self._round()
                 try:
-                    await asyncio.wait_for(self._hint.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await self._hint.wait()
                 except TimeoutError:
                     continue
         finally:
@@ -148,21 +162,22 @@ class Looker:
         `whole`: at the participants and the state too, which is done anyway where nobody knows who is there. `born_at`:
         leave messages older than this (milliseconds since 1970) alone. Raises EffectError.
         """
-        after, known_service, members_known = await self._writer.run(lambda unit: _read_so_far(unit, sid))
-        scope = service_sid or known_service
-        if not whole and (members_known or autocreated):
+        before = await self._writer.run(lambda unit: _read_so_far(unit, sid))
+        scope = service_sid or before.service_sid
+        if not whole and (before.members_known or autocreated):
             try:
-                return await self._look(sid, scope, after, whole=False, born_at=born_at)
+                return await self._look(before, scope, whole=False, born_at=born_at)
             except Unsure:
                 log.debug("look_widened", conversation_sid=sid)
         await self._directory.refresh()
-        return await self._look(sid, scope, after, whole=True, born_at=born_at)
+        return await self._look(before, scope, whole=True, born_at=born_at)
 
-    async def _look(self, sid: str, scope: str | None, after: int, *, whole: bool, born_at: int) -> int:
+    async def _look(self, before: _Before, scope: str | None, *, whole: bool, born_at: int) -> int:
+        sid = before.sid
         try:
             listed = await self._conversations.conversation(sid, scope) if whole else None
             members = await self._conversations.members(sid, scope) if whole else None
-            messages = await self._conversations.messages(sid, after, scope)
+            messages = await self._conversations.messages(sid, before.after_index, scope)
         except Gone:
             return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
         times = {message.index: _ms(message.created_at) for message in messages}
@@ -170,6 +185,7 @@ class Looker:
             conversation_sid=sid,
             messages=[_fact(message) for message in messages],
             members=None if members is None else [_present(member) for member in members],
+            expected=before.workers,
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
         )
@@ -195,12 +211,18 @@ def _made_since(unit: Unit, row: Any) -> str | None:
     return None
 
 
-def _read_so_far(unit: Unit, sid: str) -> tuple[int, str | None, bool]:
-    """The last index accounted for, the service scope, and whether the participants are known."""
+def _read_so_far(unit: Unit, sid: str) -> _Before:
     stored = unit.conversation(sid)
     if stored is None:
-        return -1, None, False
-    return stored.next_index - 1, stored.service_sid, stored.members_known or stored.conversation.state != "greeting"
+        return _Before(sid)
+    snapshot = stored.conversation
+    return _Before(
+        sid,
+        after_index=stored.next_index - 1,
+        service_sid=stored.service_sid,
+        members_known=stored.members_known or snapshot.state != "greeting",
+        workers=frozenset(worker.participant_sid for worker in snapshot.workers),
+    )
 
 
 def _ms(created_at: str) -> int:

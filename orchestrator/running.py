@@ -72,7 +72,7 @@ async def _serve(settings: Settings, with_sandbox: bool) -> int:
         if sandbox:
             _introduce(sandbox)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        typer.echo(f"expert-hub listens on http://{host}:{settings.port}; Ctrl-C stops it")
+        typer.echo(f"expert-hub listens on http://{host}:{settings.port} (Ctrl-C stops it)")
         await stopping.wait()
         log.info("stopping")
         await asyncio.gather(app[SERVICE].drain(), asyncio.sleep(NOTICE_S))

@@ -1,5 +1,6 @@
 """Speaking to a running sandbox from the command line."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -23,12 +24,20 @@ def inbound(base_url: str, message: dict[str, str]) -> Any:
         data=json.dumps(message).encode(),
         headers={"Content-Type": "application/json"},
     )
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+        with directly.open(request, timeout=TIMEOUT_S) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
-        raise SandboxRefused(
-            f"the sandbox answered {error.code}: {error.read(500).decode(errors='replace')}"
-        ) from error
-    except OSError as error:
+        raise SandboxRefused(f"the sandbox refused it ({error.code}): {_reason(error)}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise SandboxDown(f"no sandbox answers at {base_url}") from error
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """The sandbox's sentence, or the beginning of whatever else was answered."""
+    body = error.read(500).decode(errors="replace")
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body

@@ -25,7 +25,8 @@ from storage.writer import Writer
 
 log = structlog.get_logger()
 READY_LIMIT_S = 2.0
-DRAIN_S = 10.0
+# With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
+DRAIN_S = 8.0
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ the messages are listed, and what the list lacks does not exist. What cannot be 
 `waiting` and is taken again by the look it waits for; what raises is tried five times within a minute, then parked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -38,11 +39,13 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
-    everybody in it, None if not asked; `closed`: the record says so."""
+    everybody in it, None if not asked; `expected`: the workers (participant SIDs) known to be in it before the look:
+    who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so."""
 
     conversation_sid: str
     messages: Sequence[MessagePublished] = ()
     members: Sequence[ParticipantPresent] | None = None
+    expected: Collection[str] = ()
     closed: bool = False
     service_sid: str | None = None
 
@@ -63,9 +66,17 @@ def key_of(fact: Fact, sid: str) -> str:
 
 
 def take(unit: Unit, report: Report, known: Knowledge, *, again: bool = False) -> bool:
-    """Take one report in. False if its key was taken in before; `again`: one that still waits is tried again."""
+    """Take one report in, and what waited for it. False if its key was taken in before; `again`: one that still waits
+    is tried again."""
+    taken = _take_alone(unit, report, known, again=again)
+    if taken:
+        _drain(unit, unit.open(report.conversation_sid), known)
+    return taken
+
+
+def _take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> bool:
     row = unit.inbox_row(report.key)
-    if row is not None and not (again and row["status"] == "waiting"):
+    if row is not None and not (again and _may_try(row, unit.now)):
         return False
     stored = unit.open(report.conversation_sid, report.service_sid)
     _note_origin(unit, stored, report.fact)
@@ -74,8 +85,12 @@ def take(unit: Unit, report: Report, known: Knowledge, *, again: bool = False) -
         _take_message(unit, stored, report, known, tries)
     else:
         _take_other(unit, stored, report, known, tries)
-    _drain(unit, stored, known)
     return True
+
+
+def _may_try(row: Mapping[str, Any], now: int) -> bool:
+    """Whether an event is undecided, and does not rest because it has just failed."""
+    return bool(row["status"] == "waiting" and (row["tries"] == 0 or row["due_at"] <= now))
 
 
 def _take_other(unit: Unit, stored: Stored, report: Report, known: Knowledge, tries: int) -> None:
@@ -280,16 +295,21 @@ def see(
     answered = _answered_before(stored, sighting, known)
     messages = {fact.index: (fact, fact.index <= answered or not is_unread(fact.index)) for fact in sighting.messages}
     for row in unit.waiting(sid) if stored.has_waiting else ():
+        if row["due_at"] > unit.now:
+            # The message missing before it may be younger than the list, and what has just failed rests.
+            continue
         fact = codec.decode(row["event"])
         if isinstance(fact, MessagePublished):
             messages[fact.index] = (fact, False)
         else:
-            take(unit, Report(sid, row["key"], fact), known, again=True)
+            event_of(fact, stored.conversation, known)
+            _take_alone(unit, Report(sid, row["key"], fact), known, again=True)
     if sighting.members is not None:
         stored.members_known, stored.dirty = True, True
     new = sum(_see_message(unit, stored, *found, known) for _index, found in sorted(messages.items()))
     if sighting.closed:
         take(unit, Report(sid, key_of(ConversationClosed(), sid), ConversationClosed("seen")), known)
+    _drain(unit, stored, known)
     log.debug("looked", conversation_sid=sid, versions=stored.conversation.version - before, messages=new)
     return new
 
@@ -298,12 +318,13 @@ def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledg
     if sighting.members is None:
         return
     sid = stored.conversation.sid
-    # Customers first: without TaskRouter an identity is told by the channel customer beside it.
+    # Customers first: without TaskRouter an identity is told by the channel customer beside it. Whatever waits does so
+    # until everybody is known, or a customer would be greeted beside his worker.
     for member in sorted(sighting.members, key=lambda member: member.identity is not None):
-        take(unit, Report(sid, key_of(member, sid), member), known, again=True)
+        _take_alone(unit, Report(sid, key_of(member, sid), member), known, again=True)
     here = {member.participant_sid for member in sighting.members}
     for worker in stored.conversation.workers:
-        if worker.participant_sid not in here:
+        if worker.participant_sid in sighting.expected and worker.participant_sid not in here:
             gone = ParticipantGone(ParticipantSid(worker.participant_sid), worker.identity)
             take(unit, Report(sid, key_of(gone, sid), gone), known)
 

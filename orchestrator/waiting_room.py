@@ -45,7 +45,8 @@ class WaitingRoom:
             except (EffectError, StorageError) as error:
                 log.warning("queue_not_served", reason=str(error))
             try:
-                await asyncio.wait_for(self._hint.wait(), self._poll_s)
+                async with asyncio.timeout(self._poll_s):
+                    await self._hint.wait()
             except TimeoutError:
                 continue
 

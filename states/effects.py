@@ -1,7 +1,8 @@
 """What a decision asks of the world, in the imperative. A class's snake_case name is the effect's kind.
 
 Every effect runs in a lane, one at a time, oldest first; lanes run side by side. So a CRM that is down delays a name
-and never a reply, and a reply never overtakes the one before it.
+and never a reply, a bot that is still thinking delays no search for a worker, and a reply never overtakes the one
+before it.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class AskBot:
 class FindWorker:
     """Find the worker whose identity is this address. `quiet`: say nothing if there is none."""
 
-    lane: ClassVar[str] = "ask"
+    lane: ClassVar[str] = "find"
     address: str
     quiet: bool = False
 
@@ -52,7 +53,7 @@ class FindWorker:
 class FindLongestIdle:
     """Choose the available worker of the queue who has been idle longest, none of `excluding`."""
 
-    lane: ClassVar[str] = "ask"
+    lane: ClassVar[str] = "find"
     excluding: tuple[str, ...] = ()
 
 
@@ -105,7 +106,7 @@ Effect = (
 
 
 def lane_of(effect: Effect, conversation_sid: ConversationSid) -> str:
-    """The lane an effect runs in: `CH…/customer`, `CH…/ask`, `CH…/side`, or `WK…` for one worker's attributes."""
+    """The lane of an effect: `CH…/customer`, `…/ask`, `…/find` or `…/side`, or `WK…` for one worker's attributes."""
     if isinstance(effect, SetWorkerAttributes):
         return effect.worker_sid
     return f"{conversation_sid}/{effect.lane}"

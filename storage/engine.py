@@ -9,13 +9,16 @@ committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from storage.errors import DatabaseUnusable
 
+EXAMPLE = "sqlite+aiosqlite:///data/expert-hub.db"
 BUSY_TIMEOUT_S = 3.8
 # Pages; a longer WAL between checkpoints keeps the cost of a commit flat.
 WAL_AUTOCHECKPOINT = 4000
@@ -25,14 +28,30 @@ def sqlite_path(url: str) -> Path:
     """The file a `sqlite+aiosqlite:///…` URL names. Raises DatabaseUnusable for anything else."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise DatabaseUnusable(f"DATABASE_URL must name an SQLite file, not {parsed.render_as_string()!r}")
+        found = unquote(parsed.render_as_string())
+        raise DatabaseUnusable(
+            f"DATABASE_URL must name an SQLite file, like {EXAMPLE}: this version knows no other, found {found}"
+        )
     return Path(parsed.database)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder the database lies in. Raises DatabaseUnusable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnusable(f"DATABASE_URL: cannot make the folder {path.parent} ({error.strerror})") from error
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the database refused only because another program holds it."""
+    return isinstance(error, OperationalError) and ("locked" in str(error.orig) or "busy" in str(error.orig))
 
 
 def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
     """An engine with the one writing connection. `checkpoints=False` for a command beside a running service."""
     path = sqlite_path(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
         poolclass=StaticPool,

@@ -7,22 +7,23 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DatabaseError
 
-from storage.engine import BUSY_TIMEOUT_S, sqlite_path, writing_engine
-from storage.errors import DatabaseUnusable
+from storage.engine import BUSY_TIMEOUT_S, is_busy, make_folder, sqlite_path, writing_engine
+from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The schema revision the database is at, None for a fresh one. Raises DatabaseUnusable for a damaged file."""
+    """The schema revision the database is at, None for a fresh one. Raises DatabaseUnusable for a damaged file,
+    DatabaseBusy where another program holds it."""
     try:
         with engine.connect() as connection:
             found = connection.execute(
@@ -32,10 +33,20 @@ def current_revision(engine: Engine) -> str | None:
                 return None
             return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
     except DatabaseError as error:
-        raise DatabaseUnusable(
-            f"{engine.url.database} is damaged or no database ({error.orig}); restore it from a backup"
-            " (`expert-hub db backup` makes them), or move it away to start afresh"
-        ) from error
+        raise _refusal(str(engine.url.database), error) from error
+
+
+def _refusal(path: str, error: DatabaseError) -> StorageError:
+    """Only what is damaged is worth a backup, and SQLite's driver tells that by no class of its own; a file that cannot
+    be opened or is in use is as good as before."""
+    if is_busy(error):
+        return DatabaseBusy(f"another program holds {path}; try again")
+    if type(error) is not DatabaseError:
+        return DatabaseUnusable(f"{path} cannot be used ({error.orig}); see to its folder, permissions and free space")
+    return DatabaseUnusable(
+        f"{path} is damaged or no database ({error.orig}); restore it from a backup"
+        " (`expert-hub db backup` makes them), or move it away to start afresh"
+    )
 
 
 def upgrade(url: str) -> str:
@@ -64,33 +75,43 @@ def revision_of(url: str) -> str | None:
 
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
-    """A read-only connection for a command. Raises DatabaseUnusable where there is no database to read."""
-    path = sqlite_path(url)
-    if not path.exists():
-        raise DatabaseUnusable(
-            f"there is no database at {path}; `expert-hub serve` or `expert-hub db upgrade` makes it"
-        )
+    """A read-only connection for a command. Raises DatabaseUnusable where there is no database, and StorageError
+    for what the database refuses."""
     engine = create_engine(
-        f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true",
+        f"sqlite+pysqlite:///file:{_existing(url)}?mode=ro&uri=true",
         connect_args={"timeout": BUSY_TIMEOUT_S},
         hide_parameters=True,
     )
     try:
         with engine.connect() as connection:
             yield connection
+    except DatabaseError as error:
+        raise _refusal(str(sqlite_path(url)), error) from error
     finally:
         engine.dispose()
 
 
+def _existing(url: str) -> Path:
+    path = sqlite_path(url)
+    if not path.exists():
+        raise DatabaseUnusable(
+            f"there is no database at {path}; `expert-hub serve` or `expert-hub db upgrade` makes it"
+        )
+    return path
+
+
 @contextmanager
 def writing(url: str) -> Iterator[Connection]:
-    """One short transaction for a command, beside a running service or not, on a database brought up to date."""
+    """One short transaction for a command, beside a running service or not, on a database brought up to date.
+    Raises StorageError for what the database refuses."""
     if revision_of(url) != HEAD:
         upgrade(url)
     engine = writing_engine(url, checkpoints=False)
     try:
         with engine.begin() as connection:
             yield connection
+    except DatabaseError as error:
+        raise _refusal(str(sqlite_path(url)), error) from error
     finally:
         engine.dispose()
 
@@ -125,13 +146,20 @@ def check(url: str) -> None:
         )
 
 
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return open(f"{path}.lock", "a")
+    except OSError as error:
+        raise DatabaseUnusable(f"DATABASE_URL: cannot write in the folder {path.parent} ({error.strerror})") from error
+
+
 class ServiceLock:
     """Held by the one service of a file for as long as it runs; the system drops it when the process dies."""
 
     def __init__(self, url: str) -> None:
         path = sqlite_path(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: Any = open(f"{path}.lock", "w")  # noqa: SIM115 - held open on purpose
+        make_folder(path)
+        self._file = _lock_file(path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -139,6 +167,8 @@ class ServiceLock:
             raise DatabaseUnusable(
                 f"another expert-hub serves {path}; stop it, or set DATABASE_URL and PORT to run beside it"
             ) from error
+        # Emptied only by its holder: whoever was refused leaves the holder's number standing.
+        self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()
 
@@ -148,13 +178,10 @@ class ServiceLock:
 
 
 def backup(url: str, target: Path) -> None:
-    """Copy the database while it is being served, through SQLite's online backup. Raises FileExistsError."""
+    """Copy the database while it is being served, through SQLite's online backup, in one step: one of several starts
+    afresh whenever somebody has written in between. Raises FileExistsError, DatabaseUnusable."""
     if target.exists():
         raise FileExistsError(target)
-    source = sqlite3.connect(f"file:{sqlite_path(url)}?mode=ro", uri=True)
-    try:
-        with sqlite3.connect(target) as copy:
-            source.backup(copy, pages=1000)
-        copy.close()
-    finally:
-        source.close()
+    source = sqlite3.connect(f"file:{_existing(url)}?mode=ro", uri=True)
+    with closing(source), closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)

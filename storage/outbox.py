@@ -1,6 +1,6 @@
 """The outbox beyond one decision: recovering what a dead process left behind, and when the next effect is due."""
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from storage.schema import outbox
 from storage.unit import Unit
@@ -19,7 +19,8 @@ def recover(unit: Unit, quiet_ms: int) -> int:
         .where(running, doubtful)
         .values(
             status="ambiguous",
-            due_at=outbox.c.intent_at + quiet_ms,
+            # A clock that was set back must not make the quiet period longer.
+            due_at=case((outbox.c.intent_at > unit.now, unit.now), else_=outbox.c.intent_at) + quiet_ms,
             last_error="the process ended while it ran",
         )
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
 
 from states.conversation import Conversation, Decision
 from states.effects import lane_of
@@ -316,17 +316,18 @@ _SELECT_OURS = select(outbox.c.result_index).where(
 _SELECT_HEADS = (
     select(outbox).where(_OPEN, outbox.c.lane.in_(bindparam("lanes", expanding=True))).order_by(outbox.c.seq)
 )
-_earlier = outbox.alias("earlier")
+_before = outbox.alias("before")
 _SELECT_DUE = (
     select(outbox)
     .where(
         outbox.c.status.in_(("pending", "retrying", "ambiguous")),
         outbox.c.due_at <= bindparam("now"),
-        ~select(_earlier.c.seq)
+        ~select(_before.c.seq)
         .where(
-            _earlier.c.lane == outbox.c.lane,
-            _earlier.c.status.in_(OPEN_STATUSES),
-            _earlier.c.seq < outbox.c.seq,
+            _before.c.lane == outbox.c.lane,
+            _before.c.status.in_(OPEN_STATUSES),
+            # A later one may run already, where this one had been given up and was brought back.
+            or_(_before.c.seq < outbox.c.seq, _before.c.status == "running"),
         )
         .exists(),
     )

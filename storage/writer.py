@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
+from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
 from storage.unit import Due, Unit
 
@@ -45,17 +46,22 @@ class Writer:
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
         self.on_effects: Callable[[], None] = lambda: None
         self.may_start = True
+        self._closed = False
         self._thread.start()
 
     async def run(self, work: Callable[[Unit], T]) -> T:
         """Run `work` in the next transaction; its result once committed. Raises what the work raised, DatabaseBusy when
-        another program held the database for too long, StorageError for what else the database refused."""
+        another program held the database for too long, StorageError for what else the database refused, or when the
+        writer was closed."""
+        if self._closed:
+            raise StorageError("the store is closed; nothing was written")
         future: asyncio.Future[T] = self._event_loop.create_future()
         self._queue.put(_Work(work, future))
         return await future
 
     async def close(self) -> None:
         """Finish what was handed over, then end the thread and the connection."""
+        self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._engine.dispose()
@@ -82,7 +88,7 @@ class Writer:
         try:
             unit = self._transact(works)
         except Exception as error:
-            if len(works) == 1 or _is_busy(error):
+            if len(works) == 1 or is_busy(error):
                 self._answer(works, None, error)
                 return
             for work in works:
@@ -117,14 +123,9 @@ class Writer:
         self._event_loop.call_soon_threadsafe(answer)
 
 
-def _is_busy(error: Exception) -> bool:
-    text = str(getattr(error, "orig", error))
-    return isinstance(error, OperationalError) and ("locked" in text or "busy" in text)
-
-
 def _translate(error: Exception) -> Exception:
     """The database's complaint as ours; what a work itself raised stays as it is."""
-    if _is_busy(error):
+    if is_busy(error):
         return DatabaseBusy("another program holds the database; try again")
     if isinstance(error, DatabaseError):
         return StorageError(f"the database refused: {type(error.orig).__name__}: {error.orig}")

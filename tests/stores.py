@@ -1,13 +1,15 @@
 """A real SQLite store for a test, on a clock the test moves, and short ways to say what Twilio tells."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
 
-from orchestrator.taking import Report, key_of, take
+from orchestrator.taking import Report, Sighting, key_of, see, take
 from states.events import ConversationStarted
 from states.facts import Fact, MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
@@ -37,13 +39,21 @@ class Clock:
         self.now += milliseconds
 
 
+@cache
+def _upgraded() -> bytes:
+    """A database brought up to date: the migrations take longer than most tests."""
+    with TemporaryDirectory() as folder:
+        upgrade(f"sqlite+aiosqlite:///{folder}/hub.db")
+        return Path(folder, "hub.db").read_bytes()
+
+
 class Store:
     """A fresh database file with its writing connection."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "hub.db"
         self.url = f"sqlite+aiosqlite:///{self.path}"
-        upgrade(self.url)
+        self.path.write_bytes(_upgraded())
         self.engine: Engine = writing_engine(self.url)
         self.clock = Clock()
 
@@ -72,6 +82,18 @@ class Store:
                 taken.append(take(unit, report(fact, conversation), known))
         return taken
 
+    def look(
+        self,
+        *messages: MessagePublished,
+        members: Sequence[ParticipantPresent] | None = None,
+        known: Knowledge = SURE,
+        conversation: int = 1,
+        **found: Any,
+    ) -> int:
+        """Take in what a look at one conversation found, `found` being more of a Sighting."""
+        with self.unit() as unit:
+            return see(unit, Sighting(sid("CH", conversation), messages, members, **found), known)
+
 
 @contextmanager
 def new_store(folder: Path) -> Iterator[Store]:
@@ -97,15 +119,18 @@ def report(fact: Fact, conversation: int = 1) -> Report:
     return Report(about, key_of(fact, about), fact)
 
 
-def started(address: str = ADDRESS, proxy: str = PROXY, name: str | None = None) -> ConversationStarted:
+def started(address: str | None = ADDRESS, proxy: str | None = PROXY, name: str | None = None) -> ConversationStarted:
     """A new conversation of an address pair."""
     return ConversationStarted(address, proxy, name)
 
 
-def message(index: int, body: str = "hello", author: str = ADDRESS, participant: int | None = 1) -> MessagePublished:
-    """A message at `index`, by the customer unless said otherwise; its SID follows from the index."""
+def message(
+    index: int, body: str = "hello", author: str = ADDRESS, participant: int | None = 1, number: int | None = None
+) -> MessagePublished:
+    """A message at `index`, by the customer unless said otherwise; its SID is of `number`, else of the index."""
     who = None if participant is None else ParticipantSid(sid("MB", participant))
-    return MessagePublished(MessageSid(sid("IM", index)), index, author, body, participant_sid=who)
+    name = MessageSid(sid("IM", index if number is None else number))
+    return MessagePublished(name, index, author, body, participant_sid=who)
 
 
 def customer(participant: int = 1, address: str = ADDRESS, proxy: str = PROXY) -> ParticipantPresent:

@@ -83,13 +83,18 @@ def test_what_somebody_else_wrote_in_between_is_not_overwritten(store: Store) ->
 
 def test_one_conflict_among_several_conversations_keeps_nothing_of_the_transaction(store: Store) -> None:
     store.take(started("+15550100002"), conversation=2)
-    with pytest.raises(VersionConflict), store.unit() as unit:
-        for number in (1, 2):
-            stored = unit.conversation(sid("CH", number))
-            assert stored is not None
-            stored.conversation, stored.dirty = replace(stored.conversation, version=2), True
-        second = update(conversation).where(conversation.c.sid == sid("CH", 2)).values(version=7)
-        unit.connection.execute(second)
+    second = update(conversation).where(conversation.c.sid == sid("CH", 2)).values(version=7)
+
+    def move_both() -> None:
+        with store.unit() as unit:
+            for number in (1, 2):
+                stored = unit.conversation(sid("CH", number))
+                assert stored is not None
+                stored.conversation, stored.dirty = replace(stored.conversation, version=2), True
+            unit.connection.execute(second)
+
+    with pytest.raises(VersionConflict):
+        move_both()
     assert column(store.rows(conversation), "version") == [1, 1]
 
 

@@ -90,9 +90,10 @@ def test_a_migration_that_is_interrupted_can_be_run_again(
     def pull_the_plug(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(op, "bulk_insert", pull_the_plug)
-        upgrade(url)
+        with pytest.raises(KeyboardInterrupt):
+            upgrade(url)
     assert revision_of(url) is None
     assert upgrade(url) == HEAD
     with closing(sqlite3.connect(path)) as connection:
@@ -147,8 +148,12 @@ def test_a_damaged_file_is_refused_with_what_to_do(url: str, path: Path, damage:
     upgrade(url)
     damage(path)
     with pytest.raises(DatabaseUnusable, match=r"damaged.*restore it from a backup"):
-        upgrade(url)
-        check(url)
+        _open_as_the_service_does(url)
+
+
+def _open_as_the_service_does(url: str) -> None:
+    upgrade(url)
+    check(url)
 
 
 def test_damage_in_a_page_that_no_start_reads_is_found_by_the_check(store: Store) -> None:
@@ -159,7 +164,7 @@ def test_damage_in_a_page_that_no_start_reads_is_found_by_the_check(store: Store
     check(store.url)
     _overwrite(store.path, (page - 1) * 4096, b"\xff" * 4096)
     upgrade(store.url)
-    with pytest.raises(DatabaseUnusable, match=r"damaged.*restore it from a backup, or move it away"):
+    with pytest.raises(DatabaseUnusable, match=r"(?s)damaged.*restore it from a backup, or move it away"):
         check(store.url)
 
 
@@ -255,9 +260,13 @@ def test_a_command_writes_on_a_schema_brought_up_to_date(url: str) -> None:
 
 
 def test_what_a_command_did_not_finish_is_not_written(url: str) -> None:
-    with pytest.raises(ZeroDivisionError), writing(url) as connection:
-        connection.execute(meta.insert().values(name="n", value="v"))
-        raise ZeroDivisionError
+    def fail_half_way() -> None:
+        with writing(url) as connection:
+            connection.execute(meta.insert().values(name="n", value="v"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     with reading(url) as connection:
         assert rows(connection, meta, name="n") == []
 
@@ -272,6 +281,12 @@ def test_a_backup_is_a_database_of_its_own(store: Store, tmp_path: Path) -> None
         assert rows(connection, history) == store.rows(history)
 
 
+def test_what_does_not_exist_is_not_backed_up(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnusable, match="there is no database at"):
+        backup(url, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_a_backup_overwrites_nothing(store: Store, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("precious")
@@ -281,7 +296,7 @@ def test_a_backup_overwrites_nothing(store: Store, tmp_path: Path) -> None:
 
 
 class Busy(threading.Thread):
-    """Takes in one message after another until told to stop; everything in a store of a fair size."""
+    """Takes in one message after another until told to stop."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()

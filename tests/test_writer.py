@@ -253,6 +253,15 @@ async def test_close_finishes_what_was_handed_over(tmp_path: Path) -> None:
         assert len(bench.names()) == 5
 
 
+async def test_what_comes_after_the_close_is_refused_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        writer = Writer(writing_engine(store.url), store.clock)
+        await writer.close()
+        with pytest.raises(StorageError, match="closed"):
+            await writer.run(note("late"))
+        assert len(store.rows(meta)) == 1
+
+
 async def test_close_lets_go_of_the_file(tmp_path: Path) -> None:
     with new_store(tmp_path) as store:
         writer = Writer(writing_engine(store.url), store.clock)

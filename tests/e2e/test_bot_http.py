@@ -11,7 +11,7 @@ from aiohttp import web
 
 from states.texts import BOT_TROUBLE, NO_SUCH_WORKER, WELCOME
 from tests.e2e.conftest import House
-from tests.e2e.doors import serving
+from tests.e2e.doors import CREDENTIALS, serving
 
 MARIA = "+15550100001"
 Behaviour = Callable[[dict[str, Any]], Awaitable[web.StreamResponse]]
@@ -240,8 +240,6 @@ async def test_the_bot_is_not_asked_while_a_worker_is_there(bare_house: House, b
 
 
 async def test_without_taskrouter_a_bad_bot_still_gets_a_polite_answer(bare_house: House) -> None:
-    from tests.e2e.doors import CREDENTIALS
-
     bot = Bot(always({"nonsense": True}))
     async with serving(bot.answer) as url:
         settings = {"BOT": "http", "BOT_URL": url, "TWILIO_API_URL": bare_house.sandbox.url, **CREDENTIALS}

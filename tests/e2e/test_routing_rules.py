@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.sandbox import seeds
 from orchestrator.sandbox.sandbox import Switches
 from states.texts import NO_ROUTING, NO_SUCH_WORKER, PLEASE_WAIT, WELCOME
 from tests.e2e.conftest import House
@@ -225,7 +226,5 @@ async def test_a_worker_changed_by_hand_meanwhile_keeps_what_was_changed(house: 
 
 
 async def rest_attributes(house: House, worker_sid: str, wanted: dict[str, Any]) -> None:
-    from orchestrator.sandbox import seeds
-
     path = f"/Workspaces/{seeds.WORKSPACE_SID}/Workers/{worker_sid}"
     await rest(house, "POST", path, Attributes=json.dumps(wanted))

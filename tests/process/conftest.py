@@ -1,0 +1,232 @@
+"""The real commands as processes of their own, each test in a folder of its own with its own ports and database."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from orchestrator.settings import settings_table
+
+PATIENCE_S = 20.0
+# Waiting times short enough for tests.
+HASTE = {
+    "PUBLISH_GRACE_S": "0.3",
+    "RETRY_BASE_S": "0.1",
+    "RETRY_CAP_S": "0.5",
+    "QUIET_PERIOD_S": "0.8",
+    "DISPATCH_POLL_S": "0.3",
+    "RECONCILE_S": "1",
+}
+OPEN = ("pending", "running", "retrying", "ambiguous")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, read as JSON."""
+        return json.loads(self.out)
+
+    def refused(self, code: int) -> list[str]:
+        """The lines of standard error, the exit code being `code` and nothing having been blurted out."""
+        assert self.code == code, self
+        assert "Traceback" not in self.err
+        return self.err.splitlines()
+
+
+class Running:
+    """A command that goes on until it is told to stop."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.said = ""
+
+    def wait_for(self, words: str) -> str:
+        """The line of standard output that holds `words`."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if words in line:
+                return line
+        raise AssertionError(f"ended without saying {words!r}: {self.said}{self.log.read_text()}")
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def ended(self, seconds: float = PATIENCE_S) -> int:
+        """The exit code, once it has ended; negative if a signal ended it."""
+        return self.process.wait(seconds)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Place:
+    """A folder, two ports and an environment, and the commands run there."""
+
+    def __init__(self, folder: Path, session: aiohttp.ClientSession) -> None:
+        self.folder = folder
+        self.session = session
+        self.port, self.sandbox_port = free_ports()
+        self.url, self.sandbox_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
+        self.variables = clean_environment() | HASTE
+        self.variables |= {
+            "PORT": str(self.port),
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/hub.db",
+        }
+        self._started: list[Running] = []
+
+    def run(self, *arguments: str, **variables: str) -> Answer:
+        """A command from beginning to end; `variables` beside the usual environment."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            cwd=self.folder,
+            env=self.variables | variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def run_all(self, *commands: str, **variables: str) -> dict[str, Answer]:
+        """Several commands, side by side; each one's answer."""
+        with ThreadPoolExecutor(4) as pool:
+            answers = pool.map(lambda command: self.run(*command.split(), **variables), commands)
+            return dict(zip(commands, answers, strict=True))
+
+    def start(self, *arguments: str, **variables: str) -> Running:
+        """A command that goes on; its standard error in a file beside the database."""
+        log = self.folder / f"{len(self._started)}-{arguments[0]}.log"
+        with log.open("w") as standard_error:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator", *arguments],
+                cwd=self.folder,
+                env=self.variables | variables,
+                stdout=subprocess.PIPE,
+                stderr=standard_error,
+                text=True,
+            )
+        self._started.append(Running(process, log))
+        return self._started[-1]
+
+    def serve(self, *options: str, **variables: str) -> Running:
+        """The service, listening."""
+        service = self.start("serve", *options, **variables)
+        service.wait_for(self.url)
+        return service
+
+    def sandbox(self) -> Running:
+        """The sandbox alone, listening."""
+        sandbox = self.start("sandbox", "--service-url", self.url)
+        sandbox.wait_for(self.sandbox_url)
+        return sandbox
+
+    def close(self) -> None:
+        """End what still runs."""
+        for running in self._started:
+            running.close()
+
+    async def get(self, url: str) -> Any:
+        """What is at an address, as JSON."""
+        async with self.session.get(url) as response:
+            assert response.status == 200, (url, response.status)
+            return await response.json()
+
+    async def control(self, path: str, body: object, method: str = "POST") -> Any:
+        """Call the sandbox's control API; its answer."""
+        async with self.session.request(method, self.sandbox_url + path, json=body) as response:
+            assert response.status < 300, await response.text()
+            return await response.json()
+
+    async def say(self, sender: str, text: str) -> str:
+        """A customer writes; the conversation's SID."""
+        answer = await self.control("/sandbox/inbound", {"from": sender, "body": text})
+        return str(answer["conversation_sid"])
+
+    async def dump(self, sid: str) -> Any:
+        """The state dump; None while the service does not know the conversation, or is away."""
+        try:
+            async with self.session.get(f"{self.url}/debug/conversations/{sid}") as response:
+                return await response.json() if response.status == 200 else None
+        except aiohttp.ClientError:
+            return None
+
+    async def quiet(self, sid: str) -> Any:
+        """Wait until nothing is under way for the conversation; its dump."""
+
+        async def settled() -> Any:
+            dump = await self.dump(sid)
+            return dump if dump and dump["history"] and not under_way(dump) else None
+
+        return await until(settled)
+
+    async def ready(self) -> int:
+        """What `/readyz` answers; 0 when nobody does."""
+        try:
+            async with self.session.get(f"{self.url}/readyz") as response:
+                return response.status
+        except aiohttp.ClientError:
+            return 0
+
+
+def under_way(dump: Any) -> list[Any]:
+    """The effects and events of a dump that are not done with."""
+    return [*(effect for effect in dump["effects"] if effect["status"] in OPEN), *dump["undecided"]]
+
+
+async def until(what: Callable[[], Awaitable[Any]], seconds: float = PATIENCE_S) -> Any:
+    """Ask until the answer is truthy; it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := await what()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.05)
+    return answer
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without any setting in it."""
+    settings = {name for row in settings_table() for name in (row.name, *row.also)}
+    return {name: value for name, value in os.environ.items() if name not in settings}
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """A folder with nothing in it."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
+        place = Place(tmp_path, session)
+        try:
+            yield place
+        finally:
+            place.close()

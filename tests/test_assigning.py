@@ -1,0 +1,214 @@
+"""Choosing and claiming a worker in the transaction that accepts the choice, over the service's own record."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.ports import Worker
+from orchestrator.taking import admit_result
+from orchestrator.waiting_room import assign_waiting
+from states.events import BotReplied, Event, NobodyAvailable, WorkerFound
+from states.names import MessageSid, WorkerSid
+from storage import conversations
+from storage.codec import decode_conversation
+from storage.schema import conversation, reservation
+from storage.unit import Unit
+from tests.stores import NOON, Store, message, new_store, rows, sid, started
+
+MANY = 20
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with new_store(tmp_path) as store:
+        yield store
+
+
+def worker(number: int, last: int | None = None) -> Worker:
+    return Worker(sid("WK", number), f"worker{number}@example.test", available=True, last_accepted_task_time=last)
+
+
+FIVE = [worker(number) for number in range(1, 6)]
+
+
+def ask_for_anyone(store: Store, number: int, waiting: bool = False) -> str:
+    """A conversation whose customer has asked for whoever is free; its SID."""
+    about, address = sid("CH", number), f"+1555010{number:04}"
+    store.take(started(address), message(0, author=address, number=number), conversation=number)
+    store.clock.advance(1000)
+    asked = BotReplied(MessageSid(sid("IM", number)), "Just a moment.", "agent", turn=0)
+    with store.unit() as unit:
+        admit_result(unit, about, "test", asked)
+        if waiting:
+            admit_result(unit, about, "test", NobodyAvailable())
+    return about
+
+
+def choose(unit: Unit, about: str, *available: Worker, excluding: tuple[str, ...] = ()) -> Event | None:
+    """Assign as an effect's result does: chosen, claimed and accepted in this transaction."""
+    found = assign_longest_idle(unit, about, available, excluding)
+    if found is not None:
+        admit_result(unit, about, "test", found)
+    return found
+
+
+def chosen(store: Store, about: str, *available: Worker, excluding: tuple[str, ...] = ()) -> str:
+    """The identity that a transaction of its own chose."""
+    with store.unit() as unit:
+        found = choose(unit, about, *available, excluding=excluding)
+    assert isinstance(found, WorkerFound)
+    return found.identity
+
+
+def claims(store: Store) -> Counter[str]:
+    """How many conversations each worker is on his way to."""
+    snapshots = [decode_conversation(row["snapshot"]) for row in store.rows(conversation)]
+    return Counter(snapshot.claim.identity for snapshot in snapshots if snapshot.claim)
+
+
+def test_who_was_never_assigned_comes_first(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    assert chosen(store, about, worker(1, 5), worker(2, None), worker(3, 1)) == worker(2).identity
+
+
+def test_then_who_was_assigned_longest_ago(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    assert chosen(store, about, worker(1, 5), worker(2, 3), worker(3, 4)) == worker(2).identity
+
+
+def test_ties_go_by_identity(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    assert chosen(store, about, worker(3), worker(1), worker(2)) == worker(1).identity
+
+
+def test_our_own_record_beats_the_attribute(store: Store) -> None:
+    """Twilio's list may not show yet what was assigned a moment ago."""
+    first, second = ask_for_anyone(store, 1), ask_for_anyone(store, 2)
+    assert chosen(store, first, worker(1), worker(2, 5)) == worker(1).identity
+    assert chosen(store, second, worker(1), worker(2, 5)) == worker(2).identity
+
+
+def test_who_could_not_be_added_is_left_out_in_any_letter_case(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    assert chosen(store, about, worker(1), worker(2), excluding=("WORKER1@example.test",)) == worker(2).identity
+
+
+def test_nobody_to_choose_from_is_nobody_available(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    with store.unit() as unit:
+        assert assign_longest_idle(unit, about, [], ()) == NobodyAvailable()
+        assert assign_longest_idle(unit, about, [worker(1)], (worker(1).identity,)) == NobodyAvailable()
+    assert store.rows(reservation) == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "at_ms"), [(None, NOON), (NOON - 1, NOON), (NOON, NOON + 1), (NOON + 500, NOON + 501)]
+)
+def test_the_time_of_an_assignment_is_the_later_of_now_and_his_last_one_plus_one(
+    store: Store, attribute: int | None, at_ms: int
+) -> None:
+    about = ask_for_anyone(store, 1)
+    store.clock.now = NOON
+    with store.unit() as unit:
+        found = assign_named(unit, about, worker(1, attribute))
+    assert found == WorkerFound(worker(1).identity, WorkerSid(worker(1).sid), at_ms, named=True)
+    [row] = store.rows(reservation)
+    assert (row["worker_sid"], row["last_assigned_at"]) == (worker(1).sid, at_ms)
+
+
+def test_one_worker_s_times_grow_even_when_the_clock_goes_back(store: Store) -> None:
+    abouts = [ask_for_anyone(store, number) for number in range(1, 4)]
+    times = []
+    for step, about in zip((NOON, NOON, NOON - 60_000), abouts, strict=True):
+        store.clock.now = step
+        with store.unit() as unit:
+            found = choose(unit, about, worker(1))
+        assert isinstance(found, WorkerFound)
+        times.append(found.at_ms)
+    assert times == [NOON, NOON + 1, NOON + 2]
+
+
+def test_twenty_customers_over_five_workers_are_four_each_in_one_transaction(store: Store) -> None:
+    abouts = [ask_for_anyone(store, number) for number in range(1, MANY + 1)]
+    with store.unit() as unit:
+        for about in abouts:
+            choose(unit, about, *FIVE)
+    assert claims(store) == {worker.identity: 4 for worker in FIVE}
+
+
+def test_twenty_customers_over_five_workers_are_four_each_in_many_transactions(store: Store) -> None:
+    for number in range(1, MANY + 1):
+        chosen(store, ask_for_anyone(store, number), *FIVE)
+    assert claims(store) == {worker.identity: 4 for worker in FIVE}
+
+
+def test_two_customers_at_once_meet_two_workers(store: Store) -> None:
+    first, second = ask_for_anyone(store, 1), ask_for_anyone(store, 2)
+    with store.unit() as unit:
+        choose(unit, first, worker(1), worker(2))
+        choose(unit, second, worker(1), worker(2))
+    assert claims(store) == {worker(1).identity: 1, worker(2).identity: 1}
+
+
+def test_one_worker_takes_all_who_wait_oldest_first(store: Store) -> None:
+    abouts = [ask_for_anyone(store, number, waiting=True) for number in (3, 1, 2)]
+    with store.unit() as unit:
+        assert conversations.queue(unit.connection, 10) == abouts
+        assert assign_waiting(unit, [worker(1)]) == 3
+    assert claims(store) == {worker(1).identity: 3}
+    snapshots = {row["sid"]: decode_conversation(row["snapshot"]) for row in store.rows(conversation)}
+    times = [claim.at_ms for about in abouts if (claim := snapshots[about].claim)]
+    assert times == sorted(times)
+    assert len(set(times)) == 3
+
+
+def test_who_waits_is_not_assigned_twice(store: Store) -> None:
+    ask_for_anyone(store, 1, waiting=True)
+    for expected in (1, 0):
+        with store.unit() as unit:
+            assert assign_waiting(unit, FIVE) == expected
+    assert len(store.rows(reservation)) == 1
+
+
+def test_where_somebody_is_on_his_way_nobody_else_is_claimed(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+    chosen(store, about, worker(1))
+    with store.unit() as unit:
+        assert assign_longest_idle(unit, about, [worker(2)], ()) is None
+        assert assign_named(unit, about, worker(2)) is None
+    assert [row["worker_sid"] for row in store.rows(reservation)] == [worker(1).sid]
+
+
+def test_who_is_not_looking_for_anybody_gets_nobody(store: Store) -> None:
+    store.take(started(), message(0))
+    with store.unit() as unit:
+        assert assign_longest_idle(unit, sid("CH", 1), [worker(1)], ()) is None
+        assert assign_named(unit, sid("CH", 404), worker(1)) is None
+        assert rows(unit.connection, reservation) == []
+
+
+def test_a_named_worker_is_his_whether_available_or_not_and_counts_as_assigned(store: Store) -> None:
+    named, anyone = ask_for_anyone(store, 1), ask_for_anyone(store, 2)
+    away = Worker(sid("WK", 1), "worker1@example.test", available=False)
+    with store.unit() as unit:
+        found = assign_named(unit, named, away)
+        assert isinstance(found, WorkerFound)
+        admit_result(unit, named, "test", found)
+    assert chosen(store, anyone, worker(1), worker(2)) == worker(2).identity
+
+
+def test_a_choice_that_is_not_committed_leaves_no_reservation(store: Store) -> None:
+    about = ask_for_anyone(store, 1)
+
+    def fail_after_choosing() -> None:
+        with store.unit() as unit:
+            choose(unit, about, worker(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_choosing()
+    assert store.rows(reservation) == []
+    assert chosen(store, about, worker(1)) == worker(1).identity

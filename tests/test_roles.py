@@ -1,0 +1,189 @@
+"""Who is who: which event a fact is, with TaskRouter and without, and when that must be looked up first."""
+
+from dataclasses import replace
+
+import pytest
+
+from states.conversation import Conversation, Present
+from states.events import (
+    ConversationClosed,
+    ConversationStarted,
+    CustomerJoined,
+    MessageReceived,
+    WorkerJoined,
+    WorkerLeft,
+)
+from states.facts import MessagePublished, ParticipantGone, ParticipantPresent
+from states.names import ConversationSid, MessageSid, ParticipantSid
+from states.roles import Knowledge, Unsure, event_of, is_channel_address
+
+ADA = "Ada@Example.test"
+MARIA, PROXY = "+15550100001", "+15550100999"
+ADAS, MARIAS, OTHERS = ParticipantSid("MB1"), ParticipantSid("MB9"), ParticipantSid("MB5")
+
+FRESH = Conversation(ConversationSid("CH1"), 0, 0)
+SMS = replace(FRESH, address=MARIA, proxy_address=PROXY, customer_sid=MARIAS)
+CHAT = replace(FRESH, address="maria", customer_sid=MARIAS)
+
+TEAM = Knowledge(frozenset({ADA.casefold()}))
+TEAM_ASKED = replace(TEAM, sure=True)
+NO_TASKROUTER = Knowledge(None)
+NO_TASKROUTER_ASKED = Knowledge(None, sure=True)
+EVERYBODY = [TEAM, TEAM_ASKED, NO_TASKROUTER, NO_TASKROUTER_ASKED]
+
+
+def published(author: str, sid: ParticipantSid | None = OTHERS) -> MessagePublished:
+    return MessagePublished(MessageSid("IM1"), 4, author, "Hello", 1, sid)
+
+
+def received(author: str, sid: ParticipantSid | None = OTHERS) -> MessageReceived:
+    return MessageReceived(MessageSid("IM1"), 4, author, "Hello", 1, sid)
+
+
+@pytest.mark.parametrize(
+    ("author", "is_channel"),
+    [
+        ("+15550100001", True),
+        ("whatsapp:+15550100001", True),
+        ("messenger:123456", True),
+        ("WhatsApp:+15550100001", True),
+        ("rcs:maria", True),
+        ("maria", False),
+        ("ada@example.test", False),
+        ("system", False),
+        ("+", False),
+        ("whatsapp:", False),
+        ("my:name", False),
+        ("", False),
+    ],
+)
+def test_an_address_of_a_channel_is_told_from_an_identity(author: str, is_channel: bool) -> None:
+    assert is_channel_address(author) is is_channel
+
+
+# Participants
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+def test_a_participant_with_an_address_is_a_customer(known: Knowledge) -> None:
+    fact = ParticipantPresent(MARIAS, None, MARIA, PROXY)
+    assert event_of(fact, FRESH, known) == CustomerJoined(MARIAS, MARIA, PROXY)
+
+
+@pytest.mark.parametrize("known", [TEAM, TEAM_ASKED])
+@pytest.mark.parametrize("identity", [ADA, "ada@example.test", "ADA@EXAMPLE.TEST"])
+@pytest.mark.parametrize("conversation", [FRESH, SMS, CHAT])
+def test_an_identity_of_a_worker_is_a_worker_in_any_letter_case(
+    conversation: Conversation, identity: str, known: Knowledge
+) -> None:
+    assert event_of(ParticipantPresent(ADAS, identity), conversation, known) == WorkerJoined(identity, ADAS)
+
+
+@pytest.mark.parametrize("conversation", [FRESH, SMS, CHAT])
+def test_with_taskrouter_another_identity_is_looked_up_and_then_a_customer(conversation: Conversation) -> None:
+    fact = ParticipantPresent(OTHERS, "maria")
+    with pytest.raises(Unsure, match="maria"):
+        event_of(fact, conversation, TEAM)
+    assert event_of(fact, conversation, TEAM_ASKED) == CustomerJoined(OTHERS, identity="maria")
+
+
+@pytest.mark.parametrize("known", [NO_TASKROUTER, NO_TASKROUTER_ASKED])
+def test_without_taskrouter_an_identity_beside_a_channel_customer_is_a_worker(known: Knowledge) -> None:
+    assert event_of(ParticipantPresent(ADAS, ADA), SMS, known) == WorkerJoined(ADA, ADAS)
+
+
+@pytest.mark.parametrize("conversation", [FRESH, CHAT])
+def test_without_taskrouter_an_identity_alone_is_looked_up_and_then_a_customer(conversation: Conversation) -> None:
+    fact = ParticipantPresent(OTHERS, ADA)
+    with pytest.raises(Unsure):
+        event_of(fact, conversation, NO_TASKROUTER)
+    assert event_of(fact, conversation, NO_TASKROUTER_ASKED) == CustomerJoined(OTHERS, identity=ADA)
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+def test_an_identity_with_an_address_of_its_own_is_a_customer(known: Knowledge) -> None:
+    fact = ParticipantPresent(MARIAS, ADA, MARIA, PROXY)
+    assert event_of(fact, SMS, known) == CustomerJoined(MARIAS, MARIA, PROXY, ADA)
+
+
+# Messages
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+@pytest.mark.parametrize("conversation", [FRESH, SMS])
+def test_a_message_from_a_channel_address_is_a_customers(conversation: Conversation, known: Knowledge) -> None:
+    assert event_of(published(MARIA, MARIAS), conversation, known) == received(MARIA, MARIAS)
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+def test_a_message_of_the_customers_participant_is_his_under_any_author(known: Knowledge) -> None:
+    assert event_of(published("Maria", MARIAS), SMS, known) == received("Maria", MARIAS)
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+@pytest.mark.parametrize("conversation", [FRESH, SMS, CHAT])
+def test_what_the_program_wrote_itself_is_nothing_to_decide(conversation: Conversation, known: Knowledge) -> None:
+    assert event_of(published("system", None), conversation, known) is None
+
+
+@pytest.mark.parametrize("known", [TEAM, TEAM_ASKED])
+def test_a_workers_message_is_nothing_to_decide(known: Knowledge) -> None:
+    assert event_of(published(ADA.upper(), ADAS), SMS, known) is None
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+def test_a_message_of_a_worker_who_is_here_is_nothing_to_decide_under_any_author(known: Knowledge) -> None:
+    here = replace(SMS, workers=(Present(ADA, ADAS),))
+    assert event_of(published("Ada", ADAS), here, known) is None
+
+
+def test_a_message_of_another_identity_is_looked_up_and_then_a_chat_customers() -> None:
+    with pytest.raises(Unsure):
+        event_of(published("maria"), FRESH, TEAM)
+    assert event_of(published("maria"), FRESH, TEAM_ASKED) == received("maria")
+
+
+def test_without_taskrouter_a_message_of_an_identity_beside_a_channel_customer_is_a_workers() -> None:
+    assert event_of(published(ADA), SMS, NO_TASKROUTER) is None
+
+
+def test_without_taskrouter_a_message_of_an_identity_alone_is_looked_up_and_then_a_chat_customers() -> None:
+    with pytest.raises(Unsure):
+        event_of(published("maria"), FRESH, NO_TASKROUTER)
+    assert event_of(published("maria"), FRESH, NO_TASKROUTER_ASKED) == received("maria")
+
+
+@pytest.mark.parametrize("author", ["console", "+15550100777"])
+def test_a_message_that_no_participant_wrote_is_no_customers(author: str) -> None:
+    assert event_of(published(author, None), SMS, TEAM_ASKED) is None
+
+
+# Leaving
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+@pytest.mark.parametrize("identity", [None, ADA])
+def test_a_worker_who_is_here_leaves(identity: str | None, known: Knowledge) -> None:
+    here = replace(SMS, workers=(Present(ADA, ADAS),))
+    assert event_of(ParticipantGone(ADAS, identity), here, known) == WorkerLeft(ADAS, identity)
+
+
+def test_a_worker_whose_joining_was_not_told_yet_leaves() -> None:
+    assert event_of(ParticipantGone(ADAS, ADA.upper()), SMS, TEAM) == WorkerLeft(ADAS, ADA.upper())
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+@pytest.mark.parametrize("fact", [ParticipantGone(MARIAS), ParticipantGone(MARIAS, "maria"), ParticipantGone(OTHERS)])
+def test_a_customer_who_leaves_is_nothing_to_decide(fact: ParticipantGone, known: Knowledge) -> None:
+    assert event_of(fact, SMS, known) is None
+
+
+# What is nobody's
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+@pytest.mark.parametrize("fact", [ConversationStarted(MARIA, PROXY, "Maria"), ConversationClosed("removed")])
+def test_a_fact_about_the_conversation_is_its_own_event(
+    fact: ConversationStarted | ConversationClosed, known: Knowledge
+) -> None:
+    assert event_of(fact, FRESH, known) is fact
