@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.directory import Directory
-from orchestrator.taking import Report, Sighting, admit_result, advance_past_ours, see, take
+from orchestrator.seeing import Sighting, see
+from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
 from storage import looks
 from storage.unit import Due, Unit

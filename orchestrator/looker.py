@@ -18,7 +18,7 @@ from orchestrator.errors import EffectError, Gone
 from orchestrator.intake import Intake
 from orchestrator.metrics import LOOKS
 from orchestrator.ports import Conversations, Listed, Member, Published
-from orchestrator.taking import Sighting
+from orchestrator.seeing import Sighting
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
 from states.roles import Unsure

@@ -5,7 +5,7 @@ the messages are listed, and what the list lacks does not exist. What cannot be 
 `waiting` and is taken again by the look it waits for; what raises is tried five times within a minute, then parked.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,6 @@ import structlog
 from states.decide import decide
 from states.events import ConversationClosed, ConversationStarted, Event, MessageReceived
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
-from states.names import ParticipantSid
 from states.roles import Knowledge, Unsure, event_of
 from storage import codec, conversations, looks
 from storage.unit import Stored, Unit
@@ -32,21 +31,7 @@ class Report:
 
     conversation_sid: str
     key: str
-    fact: Fact
-    service_sid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
-    everybody in it, None if not asked; `expected`: the workers (participant SIDs) known to be in it before the look:
-    who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so."""
-
-    conversation_sid: str
-    messages: Sequence[MessagePublished] = ()
-    members: Sequence[ParticipantPresent] | None = None
-    expected: Collection[str] = ()
-    closed: bool = False
+    fact: Fact | Event
     service_sid: str | None = None
 
 
@@ -68,13 +53,13 @@ def key_of(fact: Fact, sid: str) -> str:
 def take(unit: Unit, report: Report, known: Knowledge, *, again: bool = False) -> bool:
     """Take one report in, and what waited for it. False if its key was taken in before; `again`: one that still waits
     is tried again."""
-    taken = _take_alone(unit, report, known, again=again)
+    taken = take_alone(unit, report, known, again=again)
     if taken:
-        _drain(unit, unit.open(report.conversation_sid), known)
+        drain(unit, unit.open(report.conversation_sid), known)
     return taken
 
 
-def _take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> bool:
+def take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> bool:
     row = unit.inbox_row(report.key)
     if row is not None and not (again and _may_try(row, unit.now)):
         return False
@@ -118,7 +103,7 @@ def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, 
         return
     if isinstance(event, MessageReceived):
         event = replace(event, late=fact.index < stored.next_index)
-    _read_to(stored, fact.index + 1)
+    read_to(stored, fact.index + 1)
     if _admit(unit, stored, report, event, tries) and event is not None:
         looks.take_off(unit, stored)
 
@@ -130,27 +115,21 @@ def _is_gap(unit: Unit, stored: Stored, index: int) -> bool:
     return len(ours) < index - stored.next_index
 
 
-def _read_to(stored: Stored, next_index: int) -> None:
+def read_to(stored: Stored, next_index: int) -> None:
     if next_index > stored.next_index:
         stored.next_index, stored.dirty = next_index, True
 
 
 def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, tries: int = 0) -> bool:
     """Decide and save; an event that raises is kept for another try. Whether it is done."""
-    common = {
-        "key": report.key,
-        "conversation_sid": stored.conversation.sid,
-        "kind": codec.kind_of(report.fact),
-        "received_at": unit.now,
-        "message_index": getattr(report.fact, "index", None),
-    }
+    common = _row_of(stored, report, unit.now)
     if event is None:
         unit.record(**common, status="done", event=codec.encode(report.fact))
         return True
     try:
         decision = decide(stored.conversation, event, unit.now)
     except Exception as error:
-        _keep(unit, stored, report, tries + 1, error, common)
+        _keep(unit, stored, report, tries + 1, error)
         return False
     version = unit.apply(stored, decision, event)
     # The history has the event; the inbox only remembers that its key was taken.
@@ -158,7 +137,18 @@ def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, trie
     return True
 
 
-def _keep(unit: Unit, stored: Stored, report: Report, tries: int, error: Exception, common: dict[str, object]) -> None:
+def _row_of(stored: Stored, report: Report, now: int) -> dict[str, Any]:
+    """What every inbox row of a report has."""
+    return {
+        "key": report.key,
+        "conversation_sid": stored.conversation.sid,
+        "kind": codec.kind_of(report.fact),
+        "received_at": now,
+        "message_index": getattr(report.fact, "index", None),
+    }
+
+
+def _keep(unit: Unit, stored: Stored, report: Report, tries: int, error: Exception) -> None:
     parked = tries >= POISON_TRIES
     log.error(
         "event_parked" if parked else "event_failed",
@@ -169,7 +159,7 @@ def _keep(unit: Unit, stored: Stored, report: Report, tries: int, error: Excepti
     )
     due_at = None if parked else unit.now + POISON_BACKOFF_MS * 2 ** (tries - 1)
     unit.record(
-        **common,
+        **_row_of(stored, report, unit.now),
         status="parked" if parked else "waiting",
         event=codec.encode(report.fact),
         due_at=due_at,
@@ -182,21 +172,17 @@ def _keep(unit: Unit, stored: Stored, report: Report, tries: int, error: Excepti
 
 def _wait(unit: Unit, stored: Stored, report: Report, due_at: int, reason: str, tries: int) -> None:
     unit.record(
-        key=report.key,
-        conversation_sid=stored.conversation.sid,
-        kind=codec.kind_of(report.fact),
+        **_row_of(stored, report, unit.now),
         status="waiting",
-        received_at=unit.now,
         due_at=due_at,
         tries=tries,
-        message_index=getattr(report.fact, "index", None),
         event=codec.encode(report.fact),
         last_error=reason,
     )
     stored.has_waiting, stored.dirty = True, True
 
 
-def _drain(unit: Unit, stored: Stored, known: Knowledge) -> None:
+def drain(unit: Unit, stored: Stored, known: Knowledge) -> None:
     """What waited for an index that is now accounted for is decided at once, in order."""
     if not stored.has_waiting:
         return
@@ -210,7 +196,7 @@ def _drain(unit: Unit, stored: Stored, known: Knowledge) -> None:
     stored.has_waiting, stored.dirty = bool(unit.waiting(sid)), True
 
 
-def _note_origin(unit: Unit, stored: Stored, fact: Fact) -> None:
+def _note_origin(unit: Unit, stored: Stored, fact: Fact | Event) -> None:
     """A conversation that an inbound message is making has nobody in it but its customer, and the name we gave it."""
     pair = _pair_of(stored, fact)
     if pair is None:
@@ -228,7 +214,7 @@ def _note_origin(unit: Unit, stored: Stored, fact: Fact) -> None:
         _suspect_predecessors(unit, stored.conversation.sid, address, proxy)
 
 
-def _pair_of(stored: Stored, fact: Fact) -> tuple[str, str | None] | None:
+def _pair_of(stored: Stored, fact: Fact | Event) -> tuple[str, str | None] | None:
     """The address pair a fact speaks of, its proxy unknown where only the author is told."""
     match fact:
         case ConversationStarted(address=str(address), proxy_address=proxy):
@@ -254,96 +240,17 @@ def advance_past_ours(unit: Unit, sid: str, index: int, known: Knowledge) -> Non
     if stored is None:
         return
     if index == stored.next_index:
-        _read_to(stored, index + 1)
-    _drain(unit, stored, known)
+        read_to(stored, index + 1)
+    drain(unit, stored, known)
 
 
 def admit_result(unit: Unit, sid: str, key: str, event: Event) -> None:
-    """Take in the result of an effect as an event. One that raises is kept in the inbox like any other."""
+    """Take in the result of an effect as an event. One that raises is kept in the inbox and tried again like any
+    other."""
     stored = unit.open(sid)
     try:
         decision = decide(stored.conversation, event, unit.now)
     except Exception as error:
-        log.error("event_failed", conversation_sid=sid, key=key, tries=1, error=type(error).__name__)
-        unit.record(
-            key=f"result/{key}",
-            conversation_sid=sid,
-            kind=codec.kind_of(event),
-            status="parked",
-            received_at=unit.now,
-            message_index=None,
-            event=codec.encode(event),
-            last_error=f"{type(error).__name__}: {error}"[:500],
-        )
+        _keep(unit, stored, Report(sid, f"result/{key}", event), 1, error)
         return
     unit.apply(stored, decision, event)
-
-
-def see(
-    unit: Unit, sighting: Sighting, known: Knowledge, is_unread: Callable[[int], bool] = lambda _index: True
-) -> int:
-    """Take in what a look found. Returns how many customer messages were new. Raises Unsure, all undone, where only a
-    look at the participants, with a fresh directory, can tell who wrote.
-
-    A conversation that was never heard of before is adopted: only what nobody has answered yet counts as new, of which
-    `is_unread` tells by index whether it is ours to answer.
-    """
-    sid = sighting.conversation_sid
-    stored = unit.open(sid, sighting.service_sid)
-    before = stored.conversation.version
-    _see_members(unit, stored, sighting, known)
-    answered = _answered_before(stored, sighting, known)
-    messages = {fact.index: (fact, fact.index <= answered or not is_unread(fact.index)) for fact in sighting.messages}
-    for row in unit.waiting(sid) if stored.has_waiting else ():
-        if row["due_at"] > unit.now:
-            # The message missing before it may be younger than the list, and what has just failed rests.
-            continue
-        fact = codec.decode(row["event"])
-        if isinstance(fact, MessagePublished):
-            messages[fact.index] = (fact, False)
-        else:
-            event_of(fact, stored.conversation, known)
-            _take_alone(unit, Report(sid, row["key"], fact), known, again=True)
-    if sighting.members is not None:
-        stored.members_known, stored.dirty = True, True
-    new = sum(_see_message(unit, stored, *found, known) for _index, found in sorted(messages.items()))
-    if sighting.closed:
-        take(unit, Report(sid, key_of(ConversationClosed(), sid), ConversationClosed("seen")), known)
-    _drain(unit, stored, known)
-    log.debug("looked", conversation_sid=sid, versions=stored.conversation.version - before, messages=new)
-    return new
-
-
-def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledge) -> None:
-    if sighting.members is None:
-        return
-    sid = stored.conversation.sid
-    # Customers first: without TaskRouter an identity is told by the channel customer beside it. Whatever waits does so
-    # until everybody is known, or a customer would be greeted beside his worker.
-    for member in sorted(sighting.members, key=lambda member: member.identity is not None):
-        _take_alone(unit, Report(sid, key_of(member, sid), member), known, again=True)
-    here = {member.participant_sid for member in sighting.members}
-    for worker in stored.conversation.workers:
-        if worker.participant_sid in sighting.expected and worker.participant_sid not in here:
-            gone = ParticipantGone(ParticipantSid(worker.participant_sid), worker.identity)
-            take(unit, Report(sid, key_of(gone, sid), gone), known)
-
-
-def _answered_before(stored: Stored, sighting: Sighting, known: Knowledge) -> int:
-    """In a conversation adopted just now, the index of the last message that is no customer's; -1 otherwise."""
-    if sighting.members is None or stored.members_known or stored.next_index > 0:
-        return -1
-    others = [f.index for f in sighting.messages if event_of(f, stored.conversation, known) is None]
-    return max(others, default=-1)
-
-
-def _see_message(unit: Unit, stored: Stored, fact: MessagePublished, is_old: bool, known: Knowledge) -> bool:
-    """What the list lacks below this index does not exist. Whether this was a new message of a customer."""
-    key = key_of(fact, stored.conversation.sid)
-    event = event_of(fact, stored.conversation, known)
-    if is_old or (event is None and unit.inbox_row(key) is None):
-        _read_to(stored, fact.index + 1)
-        return False
-    if fact.index > stored.next_index:
-        _read_to(stored, fact.index)
-    return take(unit, Report(stored.conversation.sid, key, fact), known, again=True) and event is not None

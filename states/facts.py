@@ -40,4 +40,5 @@ class ParticipantGone:
     identity: str | None = None
 
 
+# The other two are events already: nobody has to be told apart.
 Fact = MessagePublished | ParticipantPresent | ParticipantGone | ConversationStarted | ConversationClosed

@@ -34,7 +34,7 @@ class Unsure(Exception):
     """Whose fact this is must be looked up first."""
 
 
-def event_of(fact: Fact, conversation: Conversation, known: Knowledge) -> Event | None:
+def event_of(fact: Fact | Event, conversation: Conversation, known: Knowledge) -> Event | None:
     """The event a fact is, or None where the machine has nothing to decide (a worker's message, our own, a customer
     who leaves). Raises Unsure when it cannot be told without looking."""
     match fact:

@@ -9,7 +9,7 @@ committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
 import sqlite3
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
@@ -77,7 +77,7 @@ def reading_engine(url: str) -> AsyncEngine:
     """An engine whose connections cannot write."""
     path = sqlite_path(url)
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
+        f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",
         pool_size=4,
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S},

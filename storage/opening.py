@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DatabaseError
@@ -78,7 +79,7 @@ def reading(url: str) -> Iterator[Connection]:
     """A read-only connection for a command. Raises DatabaseUnusable where there is no database, and StorageError
     for what the database refuses."""
     engine = create_engine(
-        f"sqlite+pysqlite:///file:{_existing(url)}?mode=ro&uri=true",
+        f"sqlite+pysqlite:///file:{quote(str(_existing(url)))}?mode=ro&uri=true",
         connect_args={"timeout": BUSY_TIMEOUT_S},
         hide_parameters=True,
     )
@@ -136,8 +137,8 @@ def check(url: str) -> None:
     """Look through the file for damage that a query would only meet later. Raises DatabaseUnusable."""
     path = sqlite_path(url)
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0].splitlines()[0]
     except sqlite3.DatabaseError as error:
         answer = str(error)
     if answer != "ok":
@@ -182,6 +183,10 @@ def backup(url: str, target: Path) -> None:
     afresh whenever somebody has written in between. Raises FileExistsError, DatabaseUnusable."""
     if target.exists():
         raise FileExistsError(target)
-    source = sqlite3.connect(f"file:{_existing(url)}?mode=ro", uri=True)
-    with closing(source), closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    source = sqlite3.connect(f"file:{quote(str(_existing(url)))}?mode=ro", uri=True)
+    try:
+        with closing(source), closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
+        raise StorageError(f"no backup was made ({error})") from error

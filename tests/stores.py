@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
 
-from orchestrator.taking import Report, Sighting, key_of, see, take
+from orchestrator.seeing import Sighting, see
+from orchestrator.taking import Report, key_of, take
 from states.events import ConversationStarted
 from states.facts import Fact, MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid

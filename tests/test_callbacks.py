@@ -1,7 +1,5 @@
 """What a worker's client is told: over a real customer book, and over a CRM that is down."""
 
-# ruff: noqa: ARG002 - a stand-in takes what its port takes
-
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any

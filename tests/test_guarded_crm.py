@@ -1,7 +1,5 @@
 """A CRM that is down is asked by one at a time; a CRM that is late keeps nobody waiting a second time."""
 
-# ruff: noqa: ARG002 - a stand-in takes what its port takes
-
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 

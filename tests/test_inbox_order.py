@@ -9,7 +9,8 @@ import pytest
 from orchestrator import taking
 from orchestrator.directory import Directory
 from orchestrator.intake import Intake, Outcome
-from orchestrator.taking import GAP_MS, POISON_BACKOFF_MS, POISON_TRIES, Sighting, admit_result, see
+from orchestrator.seeing import Sighting, see
+from orchestrator.taking import GAP_MS, POISON_BACKOFF_MS, POISON_TRIES, admit_result
 from states.conversation import Conversation, Decision
 from states.decide import decide
 from states.events import BotReplied, ConversationClosed, Event, MessageReceived
@@ -449,7 +450,7 @@ def test_a_poisoned_conversation_leaves_its_neighbours_alone(store: Store, poiso
     assert [event.body for event in heard(store)] == ["hi"]
 
 
-def test_a_result_that_raises_is_parked_with_its_event_and_the_conversation_goes_on(
+def test_a_result_that_raises_is_tried_again_and_decided_when_it_no_longer_does(
     store: Store, poisoned: set[str]
 ) -> None:
     store.take(started(), message(0))
@@ -457,7 +458,11 @@ def test_a_result_that_raises_is_parked_with_its_event_and_the_conversation_goes
     version = snapshot(store).version
     with store.unit() as unit:
         admit_result(unit, sid("CH", 1), f"{sid('CH', 1)}/2/1", answer)
-    [parked] = store.rows(inbox, status="parked")
-    assert decode(parked["event"]) == answer
+    [kept] = store.rows(inbox, status="waiting")
+    assert decode(kept["event"]) == answer
     assert snapshot(store).version == version
     assert store.take(message(1)) == [True]
+    poisoned.clear()
+    due_again(store)
+    assert waiting(store) == []
+    assert answer in [decode(text) for text in column(store.rows(history), "event")]

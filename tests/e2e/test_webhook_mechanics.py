@@ -76,7 +76,8 @@ async def test_another_accounts_sid_is_403_and_none_or_an_empty_one_is_fine(hous
 async def test_a_wrong_or_missing_signature_is_403_and_leaves_nothing(house: House, path: str) -> None:
     before = rows(house)
     good = signature(house.url + path, GOOD[path])
-    for given in (None, "", "x", good[:-2] + "A=", good.lower(), "é" * 9):
+    altered = ("B" if good[0] == "A" else "A") + good[1:]
+    for given in (None, "", "x", altered, good[:-1], "é" * 9):
         headers = {} if given is None else {"X-Twilio-Signature": given}
         async with house.session.post(house.url + path, data=GOOD[path], headers=headers) as response:
             assert response.status == 403, given
@@ -113,9 +114,16 @@ async def test_a_big_body_without_a_length_is_413(house: House) -> None:
         assert answer.status == 413
 
 
-@pytest.mark.parametrize("path", ROUTES)
-async def test_a_slow_body_is_408_signed_or_not(house: House, path: str) -> None:
+async def test_a_slow_body_is_408_signed_or_not(house: House) -> None:
     before = rows(house)
+    for line, seconds in await asyncio.gather(*(drip(house, path) for path in ROUTES)):
+        assert b" 408 " in line
+        assert 2.5 < seconds < 4.5
+    assert rows(house) == before
+
+
+async def drip(house: House, path: str) -> tuple[bytes, float]:
+    """Begin a body and never end it; the status line, and how many seconds it took."""
     host, port = house.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     started = time.monotonic()
@@ -123,9 +131,7 @@ async def test_a_slow_body_is_408_signed_or_not(house: House, path: str) -> None
     line = await asyncio.wait_for(reader.readline(), 6)
     writer.close()
     await writer.wait_closed()
-    assert b" 408 " in line
-    assert 2.5 < time.monotonic() - started < 4
-    assert rows(house) == before
+    return line, time.monotonic() - started
 
 
 @pytest.mark.parametrize("path", ["/pre-event", "/post-event"])
@@ -173,30 +179,26 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "form"), BAD, ids=range(len(BAD)))
-async def test_what_lacks_something_or_is_malformed_is_400_and_leaves_nothing(
-    house: House, path: str, form: dict[str, str]
-) -> None:
+async def test_what_lacks_something_or_is_malformed_is_400_and_leaves_nothing(house: House) -> None:
     before = rows(house)
-    assert (await knock(house, path, form)).status == 400
+    for path, form in BAD:
+        assert (await knock(house, path, form)).status == 400, (path, form)
+        async with house.session.post(house.url + path, data=form) as unsigned:
+            assert unsigned.status == 403, (path, form)
     assert rows(house) == before
-    async with house.session.post(house.url + path, data=form) as unsigned:
-        assert unsigned.status == 403
 
 
-@pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("body", [b"A=%ff", b"A=%zz", b"A=%00", b"&" * 2000], ids=["utf-8", "escape", "nul", "fields"])
-async def test_a_body_that_cannot_be_parsed_is_400_when_signed_and_403_when_not(
-    house: House, path: str, body: bytes
-) -> None:
+async def test_a_body_that_cannot_be_parsed_is_400_when_signed_and_403_when_not(house: House, body: bytes) -> None:
     before = rows(house)
-    url = house.url + path
-    pairs = b"".join(name + value for name, value in sorted(set(split_form(body))))
-    signed = base64.b64encode(hmac.digest(seeds.AUTH_TOKEN.encode(), url.encode() + pairs, "sha1")).decode()
-    for given, status in ((signed, 400), ("x", 403)):
-        headers = {"Content-Type": FORM, "X-Twilio-Signature": given}
-        async with house.session.post(url, data=body, headers=headers) as response:
-            assert response.status == status
+    fields = b"".join(name + value for name, value in sorted(set(split_form(body))))
+    for path in ROUTES:
+        url = house.url + path
+        digest = hmac.digest(seeds.AUTH_TOKEN.encode(), url.encode() + fields, "sha1")
+        for given, status in ((base64.b64encode(digest).decode(), 400), ("x", 403)):
+            headers = {"Content-Type": FORM, "X-Twilio-Signature": given}
+            async with house.session.post(url, data=body, headers=headers) as response:
+                assert response.status == status, path
     assert rows(house) == before
 
 
@@ -216,11 +218,9 @@ FINE: list[tuple[str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "form"), FINE, ids=range(len(FINE)))
-async def test_unknown_fields_and_types_and_empty_values_are_fine(
-    house: House, path: str, form: dict[str, str]
-) -> None:
-    assert (await knock(house, path, form)).status < 300
+async def test_unknown_fields_and_types_and_empty_values_are_fine(house: House) -> None:
+    for path, form in FINE:
+        assert (await knock(house, path, form)).status < 300, (path, form)
 
 
 async def post_json(house: House, path: str, body: bytes, claimed: bytes | None = None) -> int:

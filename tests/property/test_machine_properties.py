@@ -50,9 +50,9 @@ ANSWERS = st.sampled_from(["Whom do you want?", "word " * 500])
 
 
 class World(RuleBasedStateMachine):
-    """One conversation, the effects not yet performed (`ask` and `customer`: their lanes, as the bot and Twilio see
-    them), and everything that was told and decided. `stay` counts the bot's turns, `asked_in` says of each question
-    in which of them it was asked."""
+    """One conversation, the effects not yet performed (the bot's in `asking`, TaskRouter's in `finding`, Twilio's in
+    `adding`), and everything that was told and decided. `stay` counts the bot's turns, `asked_in` says of each
+    question in which of them it was asked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,8 @@ class World(RuleBasedStateMachine):
         self.first = Conversation(ConversationSid("CH1"), self.now, self.now)
         self.conversation = self.first
         self.told: list[tuple[Event, int, Decision]] = []
-        self.ask: list[tuple[str, AskBot | FindWorker | FindLongestIdle]] = []
+        self.asking: list[tuple[str, AskBot]] = []
+        self.finding: list[tuple[str, FindWorker | FindLongestIdle]] = []
         self.adding: list[tuple[str, AddParticipant]] = []
         self.stay = 0
         self.asked_in: dict[str, int] = {}
@@ -79,15 +80,17 @@ class World(RuleBasedStateMachine):
         for keyed in decision.effects:
             self.queue(keyed)
         if decision.dest == "closed":
-            self.ask, self.adding = [], []
+            self.asking, self.finding, self.adding = [], [], []
         check(decision)
         return decision
 
     def queue(self, keyed: KeyedEffect) -> None:
         match keyed.effect:
-            case AskBot() | FindWorker() | FindLongestIdle():
-                self.ask.append((keyed.key, keyed.effect))
+            case AskBot():
+                self.asking.append((keyed.key, keyed.effect))
                 self.asked_in[keyed.key] = self.stay
+            case FindWorker() | FindLongestIdle():
+                self.finding.append((keyed.key, keyed.effect))
             case AddParticipant():
                 self.adding.append((keyed.key, keyed.effect))
 
@@ -109,10 +112,10 @@ class World(RuleBasedStateMachine):
             self.receive_next("Hello")
             self.receive_next(f"or {TEAM[1]}")
         if ahead >= 2:
-            self.ask.pop(0)
+            self.asking.pop(0)
             self.tell(BotReplied(MessageSid("IM0"), "One moment.", "agent", turn=0))
         if ahead >= 3:
-            self.ask.pop(1)
+            self.finding.pop(0)
             self.longest_idle_is_looked_up(FindLongestIdle(), set() if ahead == 3 else set(TEAM))
         if ahead == 5:
             self.join(TEAM[2], left_at_once=False)
@@ -140,22 +143,26 @@ class World(RuleBasedStateMachine):
 
     # The bot, and whoever looks for somebody
 
-    @precondition(lambda self: self.ask)
+    @precondition(lambda self: self.asking)
     @rule(data=st.data(), fails=st.sampled_from([False, False, True]))
-    def a_question_is_answered(self, data: st.DataObject, fails: bool) -> None:
-        key, effect = self.ask.pop(0)
-        match effect:
-            case AskBot() if fails:
-                self.tell(BotFailed(effect.message_sid, effect.turn, "timed out", data.draw(st.booleans())))
-            case AskBot():
-                on_turn = self.conversation.state == "awaiting_choice" and self.asked_in[key] == self.stay
-                self.bot_answers(data, effect.message_sid, effect.turn, on_turn)
-            case _ if fails:
-                self.tell(EffectFailed(key, snake_case(type(effect).__name__), "Rejected"))
-            case FindWorker():
-                self.named_worker_is_looked_up(effect)
-            case FindLongestIdle():
-                self.longest_idle_is_looked_up(effect, data.draw(st.sets(st.sampled_from(TEAM))))
+    def the_bot_is_done(self, data: st.DataObject, fails: bool) -> None:
+        key, effect = self.asking.pop(0)
+        on_turn = self.conversation.state == "awaiting_choice" and self.asked_in[key] == self.stay
+        if fails:
+            self.tell(BotFailed(effect.message_sid, effect.turn, "timed out", data.draw(st.booleans())))
+        else:
+            self.bot_answers(data, effect.message_sid, effect.turn, on_turn)
+
+    @precondition(lambda self: self.finding)
+    @rule(free=st.sets(st.sampled_from(TEAM)), fails=st.sampled_from([False, False, True]))
+    def a_search_is_done(self, free: set[str], fails: bool) -> None:
+        key, effect = self.finding.pop(0)
+        if fails:
+            self.tell(EffectFailed(key, snake_case(type(effect).__name__), "Rejected"))
+        elif isinstance(effect, FindWorker):
+            self.named_worker_is_looked_up(effect)
+        else:
+            self.longest_idle_is_looked_up(effect, free)
 
     def bot_answers(self, data: st.DataObject, message_sid: MessageSid, turn: int, on_turn: bool) -> None:
         """The bot's answer is said exactly when it still has the turn in which it was asked."""
@@ -285,8 +292,7 @@ class World(RuleBasedStateMachine):
     def nobody_who_is_routed_is_forgotten(self) -> None:
         """Somebody is on his way, or is being looked for, or the customer stands in the queue."""
         if self.conversation.state == "routing":
-            searches = [effect for _, effect in self.ask if isinstance(effect, FindWorker | FindLongestIdle)]
-            assert searches or self.conversation.claim or self.conversation.waiting_since
+            assert self.finding or self.conversation.claim or self.conversation.waiting_since
 
     @invariant()
     def only_who_is_routed_stands_in_the_queue(self) -> None:
