@@ -28,6 +28,8 @@ from orchestrator.service import SERVICE, Service
 from orchestrator.settings import Settings
 from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
+from states.check import check as check_table
+from states.table import TRANSITIONS
 from storage.engine import reading_engine, writing_engine
 from storage.opening import ServiceLock, check, upgrade
 from storage.writer import Writer, wall_clock
@@ -75,6 +77,8 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
+    faults = check_table(TRANSITIONS)
+    assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     url = settings.database_url
     lock = ServiceLock(url)
     stack.callback(lock.release)

@@ -15,10 +15,11 @@ from storage.unit import Unit
 
 
 def assign_longest_idle(
-    unit: Unit, conversation_sid: str, available: Sequence[Worker], excluding: Collection[str]
+    unit: Unit, conversation_sid: str, available: Sequence[Worker], turn: int, excluding: Collection[str]
 ) -> Event | None:
-    """Claim the longest idle of `available` for a conversation in `routing`; None where somebody is on his way."""
-    if not _still_looks(unit, conversation_sid):
+    """Claim the longest idle of `available` for a conversation in `routing`; None where somebody is on his way or the
+    search is over."""
+    if not _still_looks(unit, conversation_sid, turn):
         return None
     record = reservations.last_assigned(unit.connection, [worker.sid for worker in available])
     chosen = longest_idle(
@@ -29,27 +30,30 @@ def assign_longest_idle(
         excluding,
     )
     if chosen is None:
-        return NobodyAvailable()
+        return NobodyAvailable(turn)
     worker = next(worker for worker in available if worker.sid == chosen.worker_sid)
-    return _claim(unit, worker, record.get(worker.sid), named=False)
+    return _claim(unit, worker, record.get(worker.sid), turn, named=False)
 
 
-def assign_named(unit: Unit, conversation_sid: str, worker: Worker) -> Event | None:
-    """Claim the worker the customer named, available or not; None where somebody is on his way."""
-    if not _still_looks(unit, conversation_sid):
+def assign_named(unit: Unit, conversation_sid: str, worker: Worker, turn: int) -> Event | None:
+    """Claim the worker the customer named, available or not; None as above."""
+    if not _still_looks(unit, conversation_sid, turn):
         return None
     record = reservations.last_assigned(unit.connection, [worker.sid])
-    return _claim(unit, worker, record.get(worker.sid), named=True)
+    return _claim(unit, worker, record.get(worker.sid), turn, named=True)
 
 
-def _still_looks(unit: Unit, conversation_sid: str) -> bool:
+def _still_looks(unit: Unit, conversation_sid: str, turn: int) -> bool:
     stored = unit.conversation(conversation_sid)
-    return stored is not None and stored.conversation.state == "routing" and stored.conversation.claim is None
+    if stored is None:
+        return False
+    conversation = stored.conversation
+    return conversation.state == "routing" and conversation.claim is None and conversation.turn == turn
 
 
-def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, *, named: bool) -> WorkerFound:
+def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, turn: int, *, named: bool) -> WorkerFound:
     """The assignment's time is the later of now and his last one plus 1, so that order survives a burst."""
     last = max(0 if recorded is None else recorded[0], worker.last_accepted_task_time or 0)
     at_ms = max(unit.now, last + 1)
     reservations.reserve(unit.connection, worker.sid, worker.identity, at_ms)
-    return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, named)
+    return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, turn, named)

@@ -5,7 +5,6 @@ one short transaction.
 """
 
 import json
-import sqlite3
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -284,9 +283,10 @@ def backup_database(
         backup(url, file)
     except FileExistsError:
         fail(f"{file} exists; name a file that does not")
-    except sqlite3.Error as error:
-        file.unlink(missing_ok=True)
-        fail(f"cannot copy the database to {file} ({error}); nothing was kept")
+    except DatabaseUnusable:
+        raise
+    except StorageError as error:
+        fail(f"{file}: {error}")
     typer.echo(f"backed up to {file} ({file.stat().st_size} bytes)")
 
 

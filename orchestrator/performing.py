@@ -113,8 +113,8 @@ class Performer:
             # He was in the list a moment ago and is no more.
             worker = None
         if worker is None:
-            return Outcome("done", NoSuchWorker(effect.address, effect.quiet))
-        return Outcome("done", lambda unit: assign_named(unit, due.conversation_sid, worker))
+            return Outcome("done", NoSuchWorker(effect.address, effect.turn, effect.quiet))
+        return Outcome("done", lambda unit: assign_named(unit, due.conversation_sid, worker, effect.turn))
 
     async def _find_longest_idle(self, due: Due, effect: FindLongestIdle) -> Outcome:
         """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting. Who has
@@ -122,11 +122,11 @@ class Performer:
         try:
             available = await self.directory.available()
         except EffectError as error:
-            return Outcome("done", NobodyAvailable(), error=str(error))
+            return Outcome("done", NobodyAvailable(effect.turn), error=str(error))
 
         def choose(unit: Unit) -> Event | None:
             assign_waiting(unit, available)
-            return assign_longest_idle(unit, due.conversation_sid, available, effect.excluding)
+            return assign_longest_idle(unit, due.conversation_sid, available, effect.turn, effect.excluding)
 
         return Outcome("done", choose)
 

@@ -73,7 +73,7 @@ def _assign(unit: Unit, sid: str, available: list[Worker]) -> bool:
     stored = unit.conversation(sid)
     if stored is None:
         return False
-    found = assign_longest_idle(unit, sid, available, stored.conversation.refused)
+    found = assign_longest_idle(unit, sid, available, stored.conversation.turn, stored.conversation.refused)
     if not isinstance(found, WorkerFound):
         return False
     admit_result(unit, sid, f"queue/{sid}", found)

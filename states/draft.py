@@ -99,17 +99,17 @@ class Draft:
         """Messages with a higher index were decided before this one."""
         return self.event.late is True
 
-    def nobody_on_the_way(self) -> bool:
-        """No worker is claimed for this conversation."""
-        return self.before.claim is None
+    def is_looked_for(self) -> bool:
+        """The search is of this stay, and nobody is on his way yet."""
+        return self._is_of_this_search() and self.before.claim is None
 
     def was_asked_aloud(self) -> bool:
-        """The customer was told that this worker is being looked for."""
-        return self.event.quiet is False and self.before.claim is None and self.before.waiting_since is None
+        """The customer was told that this worker is being looked for, and nobody else is."""
+        return self.is_looked_for() and self.event.quiet is False and self.before.waiting_since is None
 
     def first_time(self) -> bool:
         """The customer has not been told to wait, and nobody is on his way."""
-        return self.before.waiting_since is None and self.before.claim is None
+        return self.is_looked_for() and self.before.waiting_since is None
 
     def has_left(self) -> bool:
         """This participant's leaving was told before his joining."""
@@ -233,19 +233,19 @@ class Draft:
     @writes(FindWorker)
     def find_worker(self) -> None:
         """Look for the worker the bot named."""
-        self._ask_for(FindWorker(self.event.identity))
+        self._ask_for(FindWorker(self.event.identity, self.next.turn))
 
     @writes(FindWorker)
     def find_worker_quietly(self) -> None:
         """Look for the worker a waiting customer named; say nothing if there is none."""
         asked = self.trigger == "bot_replied"
         named = self.event.identity if asked else read_choice(self.event.body).identity
-        self._ask_for(FindWorker(str(named), quiet=True))
+        self._ask_for(FindWorker(str(named), self.next.turn, quiet=True))
 
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:
         """Look for whoever has been idle longest, leaving out who could not be added."""
-        self._ask_for(FindLongestIdle(self.next.refused))
+        self._ask_for(FindLongestIdle(self.next.turn, self.next.refused))
 
     @writes(AddParticipant)
     def claim_and_add(self) -> None:
@@ -318,6 +318,10 @@ class Draft:
     def trigger(self) -> str:
         """The event's name in the table."""
         return snake_case(type(self.event).__name__)
+
+    def _is_of_this_search(self) -> bool:
+        """A search that outlived its stay in `routing` decides nothing about a later one."""
+        return bool(self.event.turn == self.before.turn)
 
     def _bot_has_turn(self) -> bool:
         return bool(self.event.turn == self.before.turn)

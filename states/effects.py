@@ -42,18 +42,22 @@ class AskBot:
 
 @dataclass(frozen=True, slots=True)
 class FindWorker:
-    """Find the worker whose identity is this address. `quiet`: say nothing if there is none."""
+    """Find the worker whose identity is this address. `turn`: the search it belongs to; `quiet`: say nothing if nobody
+    has it."""
 
     lane: ClassVar[str] = "find"
     address: str
+    turn: int
     quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FindLongestIdle:
-    """Choose the available worker of the queue who has been idle longest, none of `excluding`."""
+    """Choose the available worker of the queue who has been idle longest, none of `excluding`. `turn`: the search it
+    belongs to."""
 
     lane: ClassVar[str] = "find"
+    turn: int
     excluding: tuple[str, ...] = ()
 
 

@@ -85,25 +85,31 @@ class BotFailed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFound:
-    """A worker was chosen, and claimed in the same transaction. `at_ms`: his new lastAcceptedTaskTime."""
+    """A worker was chosen, and claimed in the same transaction. `at_ms`: his new lastAcceptedTaskTime; `turn`: the
+    search he was found in."""
 
     identity: str
     worker_sid: WorkerSid
     at_ms: int
+    turn: int
     named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NoSuchWorker:
-    """The address belongs to no worker of the workspace. `quiet`: the customer was already waiting."""
+    """The address belongs to no worker of the workspace. `turn`: the search it was looked for in; `quiet`: the customer
+    was already waiting."""
 
     address: str
+    turn: int
     quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NobodyAvailable:
-    """No worker of the queue is available now."""
+    """No worker of the queue is available now. `turn`: the search that found nobody."""
+
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)

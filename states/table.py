@@ -83,7 +83,7 @@ TRANSITIONS = (
     Row("bot_failed", ("awaiting_choice",), None, guards=("bot_has_turn",), does=("say_bot_trouble_alone",)),
     Row("bot_failed", STATES, None),
     # Somebody is looked for.
-    Row("worker_found", ("routing",), None, guards=("nobody_on_the_way",), does=("claim_and_add",)),
+    Row("worker_found", ("routing",), None, guards=("is_looked_for",), does=("claim_and_add",)),
     Row("worker_found", STATES, None),
     Row(
         "no_such_worker",

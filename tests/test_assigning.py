@@ -31,6 +31,8 @@ def worker(number: int, last: int | None = None) -> Worker:
     return Worker(sid("WK", number), f"worker{number}@example.test", available=True, last_accepted_task_time=last)
 
 
+# The turn of a search that follows the bot's first turn.
+TURN = 1
 FIVE = [worker(number) for number in range(1, 6)]
 
 
@@ -43,13 +45,13 @@ def ask_for_anyone(store: Store, number: int, waiting: bool = False) -> str:
     with store.unit() as unit:
         admit_result(unit, about, "test", asked)
         if waiting:
-            admit_result(unit, about, "test", NobodyAvailable())
+            admit_result(unit, about, "test", NobodyAvailable(TURN))
     return about
 
 
 def choose(unit: Unit, about: str, *available: Worker, excluding: tuple[str, ...] = ()) -> Event | None:
     """Assign as an effect's result does: chosen, claimed and accepted in this transaction."""
-    found = assign_longest_idle(unit, about, available, excluding)
+    found = assign_longest_idle(unit, about, available, TURN, excluding)
     if found is not None:
         admit_result(unit, about, "test", found)
     return found
@@ -99,8 +101,9 @@ def test_who_could_not_be_added_is_left_out_in_any_letter_case(store: Store) -> 
 def test_nobody_to_choose_from_is_nobody_available(store: Store) -> None:
     about = ask_for_anyone(store, 1)
     with store.unit() as unit:
-        assert assign_longest_idle(unit, about, [], ()) == NobodyAvailable()
-        assert assign_longest_idle(unit, about, [worker(1)], (worker(1).identity,)) == NobodyAvailable()
+        assert assign_longest_idle(unit, about, [], TURN, ()) == NobodyAvailable(TURN)
+        alone = (worker(1).identity,)
+        assert assign_longest_idle(unit, about, [worker(1)], TURN, alone) == NobodyAvailable(TURN)
     assert store.rows(reservation) == []
 
 
@@ -113,8 +116,8 @@ def test_the_time_of_an_assignment_is_the_later_of_now_and_his_last_one_plus_one
     about = ask_for_anyone(store, 1)
     store.clock.now = NOON
     with store.unit() as unit:
-        found = assign_named(unit, about, worker(1, attribute))
-    assert found == WorkerFound(worker(1).identity, WorkerSid(worker(1).sid), at_ms, named=True)
+        found = assign_named(unit, about, worker(1, attribute), TURN)
+    assert found == WorkerFound(worker(1).identity, WorkerSid(worker(1).sid), at_ms, TURN, named=True)
     [row] = store.rows(reservation)
     assert (row["worker_sid"], row["last_assigned_at"]) == (worker(1).sid, at_ms)
 
@@ -177,16 +180,16 @@ def test_where_somebody_is_on_his_way_nobody_else_is_claimed(store: Store) -> No
     about = ask_for_anyone(store, 1)
     chosen(store, about, worker(1))
     with store.unit() as unit:
-        assert assign_longest_idle(unit, about, [worker(2)], ()) is None
-        assert assign_named(unit, about, worker(2)) is None
+        assert assign_longest_idle(unit, about, [worker(2)], TURN, ()) is None
+        assert assign_named(unit, about, worker(2), TURN) is None
     assert [row["worker_sid"] for row in store.rows(reservation)] == [worker(1).sid]
 
 
 def test_who_is_not_looking_for_anybody_gets_nobody(store: Store) -> None:
     store.take(started(), message(0))
     with store.unit() as unit:
-        assert assign_longest_idle(unit, sid("CH", 1), [worker(1)], ()) is None
-        assert assign_named(unit, sid("CH", 404), worker(1)) is None
+        assert assign_longest_idle(unit, sid("CH", 1), [worker(1)], TURN, ()) is None
+        assert assign_named(unit, sid("CH", 404), worker(1), TURN) is None
         assert rows(unit.connection, reservation) == []
 
 
@@ -194,7 +197,7 @@ def test_a_named_worker_is_his_whether_available_or_not_and_counts_as_assigned(s
     named, anyone = ask_for_anyone(store, 1), ask_for_anyone(store, 2)
     away = Worker(sid("WK", 1), "worker1@example.test", available=False)
     with store.unit() as unit:
-        found = assign_named(unit, named, away)
+        found = assign_named(unit, named, away, TURN)
         assert isinstance(found, WorkerFound)
         admit_result(unit, named, "test", found)
     assert chosen(store, anyone, worker(1), worker(2)) == worker(2).identity

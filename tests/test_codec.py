@@ -50,7 +50,7 @@ def test_every_snapshot_reads_back_as_it_was(snapshot: Conversation) -> None:
 
 
 def test_what_is_read_back_can_be_compared_and_hashed() -> None:
-    search = FindLongestIdle(("ada@example.test",))
+    search = FindLongestIdle(1, ("ada@example.test",))
     assert {decode(encode(search))} == {search}
 
 

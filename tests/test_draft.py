@@ -154,8 +154,8 @@ def test_effects_share_a_lane_where_their_order_matters() -> None:
         SendMessage("Hello"): "CH1/customer",
         AddParticipant(ADA): "CH1/customer",
         AskBot(MessageSid("IM1"), MARIA, "Hello", "awaiting_choice", 0): "CH1/ask",
-        FindWorker(ADA): "CH1/find",
-        FindLongestIdle(): "CH1/find",
+        FindWorker(ADA, turn=1): "CH1/find",
+        FindLongestIdle(turn=1): "CH1/find",
         FindCustomer(MARIA): "CH1/side",
         SetFriendlyName("Maria"): "CH1/side",
         SetWorkerAttributes(WorkerSid("WK1"), 5): "WK1",
@@ -223,13 +223,13 @@ def test_without_a_workspace_the_customer_is_told_so_instead_of_the_bots_promise
 
 
 def test_the_worker_the_bot_names_is_looked_for_aloud_and_one_named_while_waiting_quietly() -> None:
-    assert asked(AT_BOT, replied(route="email", identity=ADA))[-1] == FindWorker(ADA)
-    assert asked(ROUTING, wrote(1, f"get {ADA}!")) == [FindWorker(ADA, quiet=True)]
-    assert asked(ROUTING, replied(1, route="email", identity=BOB)) == [FindWorker(BOB, quiet=True)]
+    assert asked(AT_BOT, replied(route="email", identity=ADA))[-1] == FindWorker(ADA, turn=1)
+    assert asked(ROUTING, wrote(1, f"get {ADA}!")) == [FindWorker(ADA, 1, quiet=True)]
+    assert asked(ROUTING, replied(1, route="email", identity=BOB)) == [FindWorker(BOB, 1, quiet=True)]
 
 
 def test_a_worker_found_is_claimed_and_added() -> None:
-    decision = decide(ROUTING, WorkerFound(ADA, WorkerSid("WK1"), 77, named=True), 5)
+    decision = decide(ROUTING, WorkerFound(ADA, WorkerSid("WK1"), 77, 1, named=True), 5)
     assert decision.conversation.claim == Claim(ADA, WorkerSid("WK1"), 77, named=True)
     assert effects_of(decision) == [AddParticipant(ADA)]
 
@@ -238,7 +238,7 @@ CLAIMED = replace(ROUTING, claim=Claim(ADA, WorkerSid("WK1"), 77, named=False))
 
 
 def test_a_claim_is_not_taken_over_by_a_second_worker() -> None:
-    again = decide(CLAIMED, WorkerFound(BOB, WorkerSid("WK2"), 78), 5)
+    again = decide(CLAIMED, WorkerFound(BOB, WorkerSid("WK2"), 78, 1), 5)
     assert (again.conversation.claim, again.effects) == (CLAIMED.claim, ())
 
 
@@ -262,14 +262,14 @@ def test_who_could_not_be_added_is_left_out_of_the_next_search() -> None:
     once = after(CLAIMED, NOT_ADDED)
     assert (once.claim, once.refused) == (None, (ADA,))
     twice = replace(once, claim=Claim(BOB, WorkerSid("WK2"), 78, named=False))
-    assert asked(twice, NOT_ADDED) == [FindLongestIdle((ADA, BOB))]
+    assert asked(twice, NOT_ADDED) == [FindLongestIdle(1, (ADA, BOB))]
 
 
 def test_a_claim_does_not_outlive_its_worker_who_could_not_join_another_who_did() -> None:
     with_bob = after(CLAIMED, WorkerJoined(BOB, BOBS), NOT_ADDED)
     assert (with_bob.state, with_bob.claim) == ("with_worker", None)
     again = after(with_bob, WorkerLeft(BOBS), wrote(1, "agent"), replied(1, route="agent", turn=1))
-    assert asked(again, WorkerFound(ADA, WorkerSid("WK1"), 90)) == [AddParticipant(ADA)]
+    assert asked(again, WorkerFound(ADA, WorkerSid("WK1"), 90, 1)) == [AddParticipant(ADA)]
 
 
 def test_a_search_that_fails_while_somebody_is_on_his_way_changes_nothing() -> None:
@@ -278,12 +278,12 @@ def test_a_search_that_fails_while_somebody_is_on_his_way_changes_nothing() -> N
 
 
 def test_the_customer_is_told_once_to_wait_and_keeps_his_place() -> None:
-    decision = decide(ROUTING, NobodyAvailable(), 5)
+    decision = decide(ROUTING, NobodyAvailable(1), 5)
     assert effects_of(decision) == [SendMessage(texts.PLEASE_WAIT)]
     assert decision.conversation.waiting_since == 5
-    claimed = after(decision.conversation, NobodyAvailable(), WorkerFound(ADA, WorkerSid("WK1"), 77), NOT_ADDED)
+    claimed = after(decision.conversation, NobodyAvailable(1), WorkerFound(ADA, WorkerSid("WK1"), 77, 1), NOT_ADDED)
     assert claimed.waiting_since == 5
-    assert asked(claimed, NobodyAvailable()) == []
+    assert asked(claimed, NobodyAvailable(1)) == []
 
 
 # Who is here

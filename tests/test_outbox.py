@@ -129,7 +129,12 @@ def test_a_head_that_is_put_off_keeps_its_lane(store: Store, status: str) -> Non
 
 
 def test_lanes_run_side_by_side(store: Store) -> None:
-    effects = (SendMessage("one"), FindWorker("a@example.test"), FindCustomer("x"), AddParticipant("a@example.test"))
+    effects = (
+        SendMessage("one"),
+        FindWorker("a@example.test", turn=1),
+        FindCustomer("x"),
+        AddParticipant("a@example.test"),
+    )
     dues = decided(store, *effects, SetWorkerAttributes(WORKER, NOON))
     started_kinds = ["send_message", "find_worker", "find_customer", "set_worker_attributes"]
     assert [due.kind for due in dues] == started_kinds
@@ -216,7 +221,7 @@ def test_an_effect_carries_what_its_performer_needs(store: Store) -> None:
 
 
 def test_sends_that_were_running_are_in_doubt_for_the_quiet_period_and_the_rest_is_repeated(store: Store) -> None:
-    decided(store, SendMessage("one"), SendMessage("two"), FindWorker("a@example.test"), FindCustomer("x"))
+    decided(store, SendMessage("one"), SendMessage("two"), FindWorker("a@example.test", turn=1), FindCustomer("x"))
     store.clock.advance(5000)
     with store.unit() as unit:
         assert recover(unit, QUIET_MS) == 3

@@ -58,9 +58,9 @@ NAMED_LATE = replace(NAMED, turn=TURN - 1)
 NAMED_IN_VAIN = replace(NAMED, routable=False)
 FAILED = BotFailed(MESSAGE, TURN, "timed out")
 FAILED_ALONE = replace(FAILED, routable=False)
-FOUND = WorkerFound(ADA, WORKER, NOW)
-NOBODY_OF_THAT_NAME = NoSuchWorker(ADA)
-NOBODY_FREE = NobodyAvailable()
+FOUND = WorkerFound(ADA, WORKER, NOW, TURN)
+NOBODY_OF_THAT_NAME = NoSuchWorker(ADA, TURN)
+NOBODY_FREE = NobodyAvailable(TURN)
 ADA_JOINED = WorkerJoined(ADA, ADAS)
 ADA_LEFT = WorkerLeft(ADAS, ADA)
 STARTED = ConversationStarted("+15550100001", "+15550100999")
@@ -113,12 +113,15 @@ CASES: list[Case] = [
     *stays(["awaiting_choice"], PLAIN, replace(FAILED, turn=TURN - 1)),
     *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, FAILED),
     # Somebody is looked for.
-    *stays(["routing"], PLAIN, FOUND, "nobody_on_the_way", ADD),
-    *stays(["routing"], QUEUED, FOUND, "nobody_on_the_way", ADD),
+    *stays(["routing"], PLAIN, FOUND, "is_looked_for", ADD),
+    *stays(["routing"], QUEUED, FOUND, "is_looked_for", ADD),
     *stays(["routing"], ADA_CLAIMED, FOUND),
     *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, FOUND),
     ("routing", PLAIN, NOBODY_OF_THAT_NAME, "was_asked_aloud", "awaiting_choice", (SAY,)),
-    *stays(["routing"], PLAIN, NoSuchWorker(ADA, quiet=True)),
+    *stays(["routing"], PLAIN, NoSuchWorker(ADA, TURN, quiet=True)),
+    *stays(["routing"], PLAIN, replace(FOUND, turn=TURN - 1)),
+    *stays(["routing"], PLAIN, replace(NOBODY_OF_THAT_NAME, turn=TURN - 1)),
+    *stays(["routing"], PLAIN, replace(NOBODY_FREE, turn=TURN - 1)),
     *stays(["routing"], QUEUED, NOBODY_OF_THAT_NAME),
     *stays(["routing"], ADA_CLAIMED, NOBODY_OF_THAT_NAME),
     *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, NOBODY_OF_THAT_NAME),

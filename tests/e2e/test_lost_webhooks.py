@@ -145,16 +145,6 @@ async def test_a_conversation_somebody_answered_is_not_answered_again(looking: H
     assert await ours(looking, sid) == []
 
 
-async def test_a_lost_taskrouter_event_costs_seconds(looking: House) -> None:
-    await looking.everyone_away()
-    sid = await looking.say(MARIA, "agent")
-    await looking.state(sid, "routing")
-    await looking.quiet(sid)
-    await deaf(looking)
-    await looking.worker(ALAN, True)
-    await looking.state(sid, "with_worker", 10)
-
-
 async def test_a_removed_participant_is_found_without_webhooks(looking: House) -> None:
     sid = await looking.say(MARIA, "agent")
     await looking.state(sid, "with_worker")

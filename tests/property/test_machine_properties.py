@@ -116,7 +116,7 @@ class World(RuleBasedStateMachine):
             self.tell(BotReplied(MessageSid("IM0"), "One moment.", "agent", turn=0))
         if ahead >= 3:
             self.finding.pop(0)
-            self.longest_idle_is_looked_up(FindLongestIdle(), set() if ahead == 3 else set(TEAM))
+            self.longest_idle_is_looked_up(FindLongestIdle(1), set() if ahead == 3 else set(TEAM))
         if ahead == 5:
             self.join(TEAM[2], left_at_once=False)
 
@@ -175,29 +175,29 @@ class World(RuleBasedStateMachine):
     def looks(self) -> bool:
         return self.conversation.state == "routing" and self.conversation.claim is None
 
-    def find(self, identity: str, *, named: bool) -> None:
+    def find(self, identity: str, turn: int, *, named: bool) -> None:
         """As in the store, who is found is claimed in the same step, or nobody is looked for any more."""
-        if self.looks():
-            self.tell(WorkerFound(identity, WorkerSid(f"WK{TEAM.index(identity)}"), self.now, named))
+        if self.looks() and turn == self.conversation.turn:
+            self.tell(WorkerFound(identity, WorkerSid(f"WK{TEAM.index(identity)}"), self.now, turn, named))
 
     def named_worker_is_looked_up(self, effect: FindWorker) -> None:
         if effect.address.casefold() in TEAM:
-            self.find(effect.address.casefold(), named=True)
+            self.find(effect.address.casefold(), effect.turn, named=True)
         else:
-            self.tell(NoSuchWorker(effect.address, effect.quiet))
+            self.tell(NoSuchWorker(effect.address, effect.turn, effect.quiet))
 
     def longest_idle_is_looked_up(self, effect: FindLongestIdle, free: set[str]) -> None:
         candidates = sorted(free - set(effect.excluding))
         if candidates:
-            self.find(candidates[0], named=False)
+            self.find(candidates[0], effect.turn, named=False)
         elif self.looks():
-            self.tell(NobodyAvailable())
+            self.tell(NobodyAvailable(effect.turn))
 
     @precondition(lambda self: self.looks() and self.conversation.waiting_since is not None)
     @rule(identity=st.sampled_from(TEAM))
     def somebody_becomes_available(self, identity: str) -> None:
         if identity not in self.conversation.refused:
-            self.find(identity, named=False)
+            self.find(identity, self.conversation.turn, named=False)
 
     # Workers come and go
 
@@ -258,9 +258,9 @@ class World(RuleBasedStateMachine):
                 sid = data.draw(st.sampled_from(sorted(self.present)))
                 self.tell(WorkerJoined(self.present[sid], sid))
             case "nobody":
-                self.tell(NobodyAvailable())
+                self.tell(NobodyAvailable(self.conversation.turn - data.draw(st.integers(0, 1))))
             case "found" if not self.looks():
-                assert self.tell(WorkerFound(TEAM[0], WorkerSid("WK0"), self.now)).effects == ()
+                assert self.tell(WorkerFound(TEAM[0], WorkerSid("WK0"), self.now, self.conversation.turn)).effects == ()
 
     @precondition(lambda self: len(self.told) > 15)
     @rule()
