@@ -15,7 +15,7 @@ run: $(VENV)/installed ## start the service, and the sandbox unless Twilio crede
 	@exec $(BIN)/expert-hub serve
 
 test: $(VENV)/installed-test ## run the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/installed-test ## check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .

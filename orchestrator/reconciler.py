@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from orchestrator.errors import EffectError
 from orchestrator.looker import Looker
-from orchestrator.ports import Conversations
+from orchestrator.ports import Conversations, Listed
 from storage import conversations
 from storage.errors import StorageError
 from storage.writer import Writer
@@ -80,8 +80,15 @@ class Reconciler:
         for listed in await self._record.created_since(since):
             sid = listed.conversation_sid
             if not await self._is_known(sid):
-                adopted += await self._looker.adopt(listed, born_at)
+                adopted += await self._adopt(listed, born_at)
         return adopted
+
+    async def _adopt(self, listed: Listed, born_at: int) -> int:
+        try:
+            return await self._looker.adopt(listed, born_at)
+        except EffectError as error:
+            log.warning("look_failed", conversation_sid=listed.conversation_sid, reason=str(error))
+            return 0
 
     async def _is_known(self, sid: str) -> bool:
         return await self._writer.run(lambda unit: unit.conversation(sid) is not None)

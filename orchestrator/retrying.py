@@ -12,6 +12,9 @@ from storage.outbox import CREATES
 from storage.unit import Due
 
 
+SEARCH_DEADLINE_S = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """The waiting times, in seconds: the settings of the same names."""
@@ -41,9 +44,16 @@ def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience
     wait_ms = round(_wait_s(due, error, doubtful, patience) * 1000)
     # Credentials come back and so does a CRM: neither fails anything, however long it takes.
     patient = isinstance(error, Held | CrmUnavailable)
-    if not patient and now + wait_ms > due.created_at + patience.effect_deadline_s * 1000:
+    if not patient and now + wait_ms > due.created_at + _deadline_s(due, patience) * 1000:
         return Outcome("parked", EffectFailed(due.key, due.kind, text), error=text)
     return Outcome("ambiguous" if doubtful else "retrying", error=text, retry_at=now + wait_ms)
+
+
+def _deadline_s(due: Due, patience: Patience) -> float:
+    """While a named worker is looked up the customer hears nothing, so that is given up much earlier."""
+    if due.kind == "find_worker":
+        return min(SEARCH_DEADLINE_S, patience.effect_deadline_s)
+    return patience.effect_deadline_s
 
 
 def _is_doubtful(due: Due, error: Exception) -> bool:

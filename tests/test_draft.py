@@ -269,7 +269,7 @@ def test_a_claim_does_not_outlive_its_worker_who_could_not_join_another_who_did(
     with_bob = after(CLAIMED, WorkerJoined(BOB, BOBS), NOT_ADDED)
     assert (with_bob.state, with_bob.claim) == ("with_worker", None)
     again = after(with_bob, WorkerLeft(BOBS), wrote(1, "agent"), replied(1, route="agent", turn=1))
-    assert asked(again, WorkerFound(ADA, WorkerSid("WK1"), 90, 1)) == [AddParticipant(ADA)]
+    assert asked(again, WorkerFound(ADA, WorkerSid("WK1"), 90, 2)) == [AddParticipant(ADA)]
 
 
 def test_a_search_that_fails_while_somebody_is_on_his_way_changes_nothing() -> None:

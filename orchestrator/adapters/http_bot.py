@@ -12,6 +12,8 @@ from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer, Question
 
 ANSWER_MAX_BYTES = 65_536
+# Four outbound messages; nobody reads more of a bot at once, and each costs.
+MESSAGE_MAX = 6_400
 
 _PAUSE_S = 0.2
 _KEPT_CONTROLS = "\n\t"
@@ -101,7 +103,10 @@ def _message(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise BotUnusable("message is not a string")
-    return "".join(char for char in value if _is_writable(char)).strip()
+    message = "".join(char for char in value if _is_writable(char)).strip()
+    if len(message) > MESSAGE_MAX:
+        raise BotUnusable(f"message is over {MESSAGE_MAX} characters")
+    return message
 
 
 def _is_writable(char: str) -> bool:

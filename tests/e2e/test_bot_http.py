@@ -252,3 +252,15 @@ async def test_without_taskrouter_a_bad_bot_still_gets_a_polite_answer(bare_hous
         await bare_house.until(apologised)
         assert (await bare_house.quiet(sid))["state"] == "awaiting_choice"
         await bare_house.stop()
+
+
+async def test_who_is_sent_on_does_not_wait_for_what_the_bot_is_still_asked(bare_house: House, bot: Bot) -> None:
+    """Three messages before the first answer: each costs the hanging bot a second, and the customer only the first."""
+    bot.behave = hang
+    sid = await bare_house.say(MARIA, "Hello")
+    await bare_house.until(lambda: asked(bot, 1))
+    await bare_house.say(MARIA, "Hello?")
+    await bare_house.say(MARIA, "Anybody?")
+    await bare_house.say(MARIA, "Hello???")
+    await bare_house.state(sid, "with_worker", 2.5)
+    await says(bare_house, sid, BOT_TROUBLE)
