@@ -4,28 +4,21 @@ Commands that only read open the database read-only, beside a running service or
 one short transaction.
 """
 
-import json
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from orchestrator.commands.conversations import conversations
+from orchestrator.commands.customers import customers
+from orchestrator.commands.database import db
+from orchestrator.commands.parked import effects, inbox
+from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, commands, fail, print_json, read
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
-from states.table import STATES
 from storage.errors import DatabaseUnusable, StorageError
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-T = TypeVar("T")
-FAILED, DOWN, MISCONFIGURED = 1, 69, 78
-
-# Plain text everywhere: an error is one line that can be searched for, and nothing is loaded to draw boxes.
-commands = partial(typer.Typer, no_args_is_help=True, rich_markup_mode=None)
 app = commands(
     name="expert-hub",
     help="A conversation orchestrator for clienteling over Twilio Conversations.",
@@ -34,22 +27,11 @@ app = commands(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-conversations = commands(help="See where conversations are, and why.")
-customers = commands(help="The built-in customer book.")
-db = commands(help="The database: schema and backup.")
 app.add_typer(conversations, name="conversations")
 app.add_typer(customers, name="customers")
+app.add_typer(effects, name="effects")
+app.add_typer(inbox, name="inbox")
 app.add_typer(db, name="db")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-JsonAnyway = Annotated[bool, typer.Option("--json", help="Accepted; it is JSON in any case.")]
-Sid = Annotated[str, typer.Argument(metavar="CH…", help="The conversation's SID.")]
-
-
-def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Say why on standard error, and exit."""
-    typer.echo(f"expert-hub: {message}", err=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:
@@ -132,100 +114,7 @@ def say(
         fail(f"{error}; start it with `expert-hub serve` or `expert-hub sandbox`", DOWN)
     except SandboxRefused as error:
         fail(str(error))
-    _print_json(answer)
-
-
-@conversations.command("list")
-def list_conversations(
-    state: Annotated[str | None, typer.Option(metavar="|".join(STATES), help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=500)] = 50,
-    after: Annotated[
-        int | None, typer.Option(metavar="NEXT", help="Go on from where an earlier page ended.", min=1)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Conversations, newest first."""
-    from orchestrator import dumps
-    from storage.conversations import page
-
-    if state is not None and state not in STATES:
-        raise typer.BadParameter(f"must be one of {', '.join(STATES)}", param_hint="--state")
-    found, following = _read(lambda connection: page(connection, state, limit, after))
-    summaries = [dumps.summary(conversation) for conversation in found]
-    if as_json:
-        _print_json({"conversations": summaries, "next": None if following is None else str(following)})
-        return
-    rows = (
-        (s["conversation_sid"], s["state"], s["updated_at"], (s["worker"] or {}).get("identity", "")) for s in summaries
-    )
-    _print_table(("CONVERSATION", "STATE", "UPDATED", "WORKER"), rows)
-    if following is not None:
-        typer.echo(f"more: --after {following}")
-
-
-@conversations.command()
-def show(sid: Sid, as_json: JsonAnyway = False) -> None:  # noqa: ARG001
-    """One conversation whole, as JSON: where it is, how it came there, what it asked of the world."""
-    _print_json(_dump(sid))
-
-
-@conversations.command("history")
-def show_history(sid: Sid, as_json: AsJson = False) -> None:
-    """What happened to one conversation, decision by decision."""
-    rows = _dump(sid)["history"]
-    if as_json:
-        _print_json(rows)
-        return
-    cells = ((str(r["version"]), r["at"], r["source"], r["trigger"], r["dest"], ",".join(r["effects"])) for r in rows)
-    _print_table(("", "AT", "FROM", "TRIGGER", "TO", "EFFECTS"), cells)
-
-
-@customers.command("import")
-def import_customers(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE.csv|FILE.json",
-            help="A CSV file with the columns customer_id, display_name, sms, whatsapp, chat, email, avatar, links,"
-            " details, worker, as far as needed; or a JSON list of objects, with channels as a list of type and value.",
-            exists=True,
-            dir_okay=False,
-            readable=True,
-        ),
-    ],
-) -> None:
-    """Bring customers into the book.
-
-    Importing twice changes nothing. Bad rows are listed and the good ones kept; the exit code is 1 if there were any.
-    """
-    from orchestrator.customer_book import import_file
-
-    report = import_file(Settings.load().database_url, file)
-    typer.echo(f"{report.read} read, {report.changed} added or changed, {len(report.faults)} refused")
-    unit = "line" if file.suffix.lower() == ".csv" else "row"
-    for fault in report.faults:
-        place = file.name if fault.line is None else f"{file.name}: {unit} {fault.line}"
-        typer.echo(f"{place}: {fault.reason}", err=True)
-    if report.faults:
-        raise typer.Exit(FAILED)
-
-
-@customers.command("list")
-def list_customers(as_json: AsJson = False) -> None:
-    """Everybody in the book."""
-    from dataclasses import asdict
-
-    from storage.customers import all_customers
-
-    found = _read(lambda connection: [asdict(customer) for customer in all_customers(connection)])
-    if as_json:
-        _print_json(found)
-        return
-    rows = (
-        (c["customer_id"], c["display_name"], c["worker"] or "", " ".join(ch["value"] for ch in c["channels"]))
-        for c in found
-    )
-    _print_table(("ID", "NAME", "WORKER", "CHANNELS"), rows)
+    print_json(answer)
 
 
 @app.command()
@@ -248,98 +137,33 @@ def diagram(
     typer.echo(drawings[form](), nl=False)
 
 
-@db.command("upgrade")
-def upgrade_database() -> None:
-    """Bring the schema up to date.
-
-    A database that does not exist is made. The service does the same when it starts.
-    """
-    from storage.opening import upgrade
-
-    typer.echo(upgrade(Settings.load().database_url))
-
-
-@db.command("current")
-def current_schema(as_json: AsJson = False) -> None:
-    """Show the revision of the schema, and the one needed."""
-    from storage.opening import HEAD, revision_of
-
-    found = revision_of(Settings.load().database_url)
-    if as_json:
-        _print_json({"revision": found, "needed": HEAD})
-        return
-    typer.echo(f"{found or 'no database yet'} (this version needs {HEAD})")
-
-
-@db.command("backup")
-def backup_database(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.", dir_okay=False)],
+@app.command()
+def verify(
+    ledger: Annotated[
+        bool, typer.Option("--ledger/--no-ledger", help="Hold the database against the running sandbox's ledger too.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Copy the database, while it is being served or not."""
-    from storage.opening import backup
+    """Check every promise made of the database: nothing lost, nothing doubled, nothing stuck.
 
-    url = Settings.load().database_url
+    The exit code is 1 if one does not hold.
+    """
+    from orchestrator.saying import SandboxDown, entries
+    from orchestrator.verifying import Stores
+    from orchestrator.verifying import verify as check
+    from storage.writer import wall_clock
+
     try:
-        backup(url, file)
-    except FileExistsError:
-        fail(f"{file} exists; name a file that does not")
-    except DatabaseUnusable:
-        raise
-    except StorageError as error:
-        fail(f"{file}: {error}")
-    typer.echo(f"backed up to {file} ({file.stat().st_size} bytes)")
-
-
-def _read(work: Callable[["Connection"], T]) -> T:
-    """Run `work` on a read-only connection; where there is no database yet, on an empty one."""
-    from storage.opening import HEAD, reading, revision_of
-
-    url = Settings.load().database_url
-    found = revision_of(url)
-    if found is None:
-        return _on_nothing(work)
-    if found != HEAD:
-        raise DatabaseUnusable(
-            f"the database is at schema revision {found} and this version reads {HEAD};"
-            " run `expert-hub db upgrade`, or a newer expert-hub if that refuses"
-        )
-    with reading(url) as connection:
-        return work(connection)
-
-
-def _on_nothing(work: Callable[["Connection"], T]) -> T:
-    from sqlalchemy import create_engine
-
-    from storage.schema import metadata
-
-    typer.echo("expert-hub: no database yet; `expert-hub serve` or `expert-hub customers import` makes it", err=True)
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        return work(connection)
-
-
-def _dump(sid: str) -> dict[str, Any]:
-    from orchestrator import dumps
-    from storage.conversations import dump
-
-    found = _read(lambda connection: dump(connection, sid))
-    if found is None:
-        fail(f"no conversation {sid[:34]} in this database")
-    return dumps.full(found)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    """Columns as wide as what they hold; control characters of outside text are shown, not obeyed."""
-    shown = [head, *(tuple(_harmless(cell) for cell in row) for row in rows)]
-    widths = [max(len(row[n]) for row in shown) for n in range(len(head))]
-    for row in shown:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _harmless(cell: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in cell)
+        found = entries(f"http://127.0.0.1:{Settings.load().sandbox_port}") if ledger else None
+    except SandboxDown as error:
+        fail(str(error), DOWN)
+    violations = read(lambda connection: check(Stores(connection, wall_clock(), found)))
+    if as_json:
+        print_json(violations)
+    else:
+        for promise, broken in violations.items():
+            typer.echo(f"{'BROKEN' if broken else 'holds '}  {promise.replace('_', ' ')}")
+            for violation in broken:
+                typer.echo(f"        {violation}")
+    if any(violations.values()):
+        raise typer.Exit(FAILED)

@@ -11,7 +11,6 @@ from states.events import BotFailed, ConversationClosed, EffectFailed
 from storage.outbox import CREATES
 from storage.unit import Due
 
-
 SEARCH_DEADLINE_S = 30.0
 
 

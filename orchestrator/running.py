@@ -64,11 +64,13 @@ async def _serve(settings: Settings, with_sandbox: bool) -> int:
     stopping = _stop_signal()
     async with AsyncExitStack() as stack:
         sandbox = await _start_sandbox(stack, settings.sandbox_port, settings.public_url) if with_sandbox else None
+        door = _bind(settings.host, settings.port)
+        stack.callback(door.close)
         app = build_app(settings)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        await _listen(runner, settings.host, settings.port)
+        await web.SockSite(runner, door).start()
         if sandbox:
             _introduce(sandbox)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -102,11 +104,16 @@ def _introduce(running: Running) -> None:
     typer.echo(f"  account {seeds.ACCOUNT_SID}  token {seeds.AUTH_TOKEN}")
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything is opened or done; nobody is let in until the service listens."""
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        await web.TCPSite(runner, host, port).start()
+        door.bind((host, port))
     except OSError as error:
+        door.close()
         raise _cannot_listen("HOST, PORT", host, port, error) from error
+    return door
 
 
 def _cannot_listen(variable: str, host: str, port: int, error: OSError) -> SettingsError:

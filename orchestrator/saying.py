@@ -19,10 +19,17 @@ class SandboxRefused(Exception):
 
 def inbound(base_url: str, message: dict[str, str]) -> Any:
     """Send a customer's message; the sandbox's answer. Raises SandboxDown or SandboxRefused."""
+    return _call(f"{base_url}/sandbox/inbound", json.dumps(message).encode())
+
+
+def entries(base_url: str) -> list[dict[str, Any]]:
+    """The sandbox's ledger: every REST write and every webhook. Raises SandboxDown or SandboxRefused."""
+    return list(_call(f"{base_url}/sandbox/ledger")["entries"])
+
+
+def _call(url: str, body: bytes | None = None) -> Any:
     request = urllib.request.Request(  # noqa: S310 - the address is our own loopback
-        f"{base_url}/sandbox/inbound",
-        data=json.dumps(message).encode(),
-        headers={"Content-Type": "application/json"},
+        url, data=body, headers={"Content-Type": "application/json"}
     )
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -31,7 +38,7 @@ def inbound(base_url: str, message: dict[str, str]) -> Any:
     except urllib.error.HTTPError as error:
         raise SandboxRefused(f"the sandbox refused it ({error.code}): {_reason(error)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SandboxDown(f"no sandbox answers at {base_url}") from error
+        raise SandboxDown(f"no sandbox answers at {url.split('/sandbox/')[0]}") from error
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -67,22 +67,26 @@ def revision_of(url: str) -> str | None:
     """The schema revision of the database, None if there is none yet. Nothing is created. Raises DatabaseUnusable."""
     if not sqlite_path(url).exists():
         return None
-    engine = writing_engine(url, checkpoints=False)
+    engine = _reading_engine(url)
     try:
         return current_revision(engine)
     finally:
         engine.dispose()
 
 
-@contextmanager
-def reading(url: str) -> Iterator[Connection]:
-    """A read-only connection for a command. Raises DatabaseUnusable where there is no database, and StorageError
-    for what the database refuses."""
-    engine = create_engine(
+def _reading_engine(url: str) -> Engine:
+    return create_engine(
         f"sqlite+pysqlite:///file:{quote(str(_existing(url)))}?mode=ro&uri=true",
         connect_args={"timeout": BUSY_TIMEOUT_S},
         hide_parameters=True,
     )
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A read-only connection for a command. Raises DatabaseUnusable where there is no database, and StorageError
+    for what the database refuses."""
+    engine = _reading_engine(url)
     try:
         with engine.connect() as connection:
             yield connection

@@ -1,0 +1,1 @@
+"""Faults on purpose, and the figures that come of them: `make chaos`, `make chaos FULL=1`."""
