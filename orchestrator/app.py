@@ -10,6 +10,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator import debug, metrics, webhooks
+from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.http_bot import HttpBot
@@ -89,7 +90,7 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     writer = Writer(writing_engine(url), wall_clock)
     reader = reading_engine(url)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    conversations, workers = await _twilio(settings, stack)
+    conversations, workers, hold = await _twilio(settings, stack)
     directory = Directory(workers)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
@@ -114,10 +115,13 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
         waiting_room=WaitingRoom(writer, directory),
         reconciler=Reconciler(writer, conversations, looker, settings.reconcile_s),
         crm=crm,
+        hold=hold,
     )
 
 
-async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None]:
+async def _twilio(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[Conversations, Workers | None, AccountHold]:
     """The official client over our transport. It is imported here, for its resource classes take a while to load."""
     from twilio.rest import Client
 
@@ -129,10 +133,12 @@ async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversati
     stack.push_async_callback(transport.close)
     token = settings.twilio_auth_token.get_secret_value()
     client = Client(settings.twilio_account_sid, token, http_client=transport)
+    conversations = TwilioConversations(client)
+    transport.hold.probe = conversations.any_one
     workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
     if workspace is None or queue is None:
-        return TwilioConversations(client), None
-    return TwilioConversations(client), TwilioTaskRouter(client, workspace, queue)
+        return conversations, None, transport.hold
+    return conversations, TwilioTaskRouter(client, workspace, queue), transport.hold
 
 
 def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession) -> Crm:

@@ -10,15 +10,14 @@ from typing import cast
 
 import structlog
 
-from orchestrator.errors import Held
 from orchestrator.intake import Intake, Outcome
-from orchestrator.metrics import EFFECTS, HELD
+from orchestrator.metrics import EFFECTS
 from orchestrator.performing import Performer
 from orchestrator.retrying import Patience, after_failure
 from states.effects import Effect
 from storage import codec, outbox
 from storage.errors import StorageError
-from storage.unit import Due
+from storage.lanes import Due
 from storage.writer import Writer
 
 log = structlog.get_logger()
@@ -73,7 +72,7 @@ class Dispatcher:
             self._hint.clear()
             wait_s = self._poll_s
             try:
-                more = await self._writer.run(lambda unit: unit.start_due(SIDE_BY_SIDE))
+                more = await self._writer.run(lambda unit: unit.lanes.start_due(SIDE_BY_SIDE))
                 next_due = await self._writer.run(outbox.next_due)
                 if more:
                     continue
@@ -110,7 +109,6 @@ class Dispatcher:
         try:
             outcome = await self._performer.perform(due, effect)
         except Exception as error:
-            HELD.set(1 if isinstance(error, Held) else 0)
             routable = self._performer.directory.configured
             outcome = after_failure(due, effect, error, self._clock(), self._patience, routable)
             level = log.warning if outcome.retry_at is not None else log.error
@@ -125,7 +123,6 @@ class Dispatcher:
                 reason=str(error),
             )
             return outcome
-        HELD.set(0)
         log.info(
             "effect_done",
             conversation_sid=due.conversation_sid,

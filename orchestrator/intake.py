@@ -13,7 +13,8 @@ from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
 from storage import looks
-from storage.unit import Due, Unit
+from storage.lanes import Due
+from storage.unit import Unit
 from storage.writer import Writer
 
 EventMaker = Callable[[Unit], Event | None]
@@ -125,7 +126,7 @@ class Intake:
         def work(unit: Unit) -> None:
             retry_at = None if _is_over(unit, due) else outcome.retry_at
             final = retry_at is None
-            unit.close(
+            unit.lanes.close(
                 due.key,
                 due.lane,
                 status=outcome.status if retry_at == outcome.retry_at else "skipped",

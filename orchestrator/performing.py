@@ -28,7 +28,8 @@ from states.events import BotReplied, CustomerFound, Event, NobodyAvailable, NoS
 from states.facts import ParticipantPresent
 from states.names import ParticipantSid
 from storage import outbox
-from storage.unit import Due, Unit
+from storage.lanes import Due
+from storage.unit import Unit
 from storage.writer import Writer
 
 # A list may lag behind what was written; a second look after this long is believed (faults.md 3.4).

@@ -8,8 +8,8 @@ from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSen
 from orchestrator.intake import Outcome
 from states.effects import AskBot, Effect
 from states.events import BotFailed, ConversationClosed, EffectFailed
+from storage.lanes import Due
 from storage.outbox import CREATES
-from storage.unit import Due
 
 SEARCH_DEADLINE_S = 30.0
 

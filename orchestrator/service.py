@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
@@ -21,6 +22,7 @@ from orchestrator.settings import Settings
 from orchestrator.waiting_room import WaitingRoom
 from storage import outbox
 from storage.errors import StorageError
+from storage.unit import Unit
 from storage.writer import Writer
 
 log = structlog.get_logger()
@@ -43,19 +45,22 @@ class Service:
     waiting_room: WaitingRoom
     reconciler: Reconciler
     crm: GuardedCrm
+    hold: AccountHold
     ready: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Recover what a dead process left, then run the loops."""
         await self.dispatcher.recover()
-        self.crm.on_recovered = self._catch_up_with_crm
+        self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
+        self.hold.on_recovered = lambda: self._catch_up(outbox.bring_retries_forward)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.directory.keep_fresh,
             self.dispatcher.run,
             self.looker.run,
             self.waiting_room.run,
             self.reconciler.run,
+            self.hold.run,
         ]
         self._tasks = [asyncio.create_task(loop(), name=loop.__qualname__) for loop in loops]
         for task in self._tasks:
@@ -89,17 +94,17 @@ class Service:
             return f"the store cannot commit ({type(error).__name__})"
         return None
 
-    def _catch_up_with_crm(self) -> None:
-        """The CRM answers again: whoever it could not name is asked about now."""
-        task = asyncio.create_task(self._bring_forward())
+    def _catch_up(self, bring_forward: Callable[[Unit], int]) -> None:
+        """A neighbour answers again: what waited for it is done now."""
+        task = asyncio.create_task(self._bring_forward(bring_forward))
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 
-    async def _bring_forward(self) -> None:
+    async def _bring_forward(self, bring_forward: Callable[[Unit], int]) -> None:
         try:
-            await self.writer.run(lambda unit: outbox.bring_forward(unit, "find_customer"))
+            await self.writer.run(bring_forward)
         except StorageError as error:
-            log.warning("crm_not_caught_up", reason=str(error))
+            log.warning("not_caught_up", reason=str(error))
         self.dispatcher.wake()
 
 

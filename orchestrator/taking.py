@@ -111,7 +111,7 @@ def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, 
 def _is_gap(unit: Unit, stored: Stored, index: int) -> bool:
     if index <= stored.next_index:
         return False
-    ours = unit.our_indexes(stored.conversation.sid, stored.next_index, index - 1)
+    ours = unit.lanes.our_indexes(stored.conversation.sid, stored.next_index, index - 1)
     return len(ours) < index - stored.next_index
 
 

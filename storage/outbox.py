@@ -45,6 +45,12 @@ def bring_forward(unit: Unit, kind: str) -> int:
     return result.rowcount
 
 
+def bring_retries_forward(unit: Unit) -> int:
+    """Make everything that waits for another attempt due now. What is in doubt keeps its quiet period."""
+    waiting = update(outbox).where(outbox.c.status == "retrying", outbox.c.due_at > unit.now)
+    return unit.connection.execute(waiting.values(due_at=unit.now)).rowcount
+
+
 def next_due(unit: Unit) -> int | None:
     """When the next waiting effect is due, milliseconds since 1970."""
     waiting = outbox.c.status.in_(("pending", "retrying", "ambiguous"))

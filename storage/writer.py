@@ -19,7 +19,8 @@ from sqlalchemy.exc import DatabaseError
 
 from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
-from storage.unit import Due, Unit
+from storage.lanes import Due
+from storage.unit import Unit
 
 T = TypeVar("T")
 BATCH_MAX = 256
@@ -44,7 +45,6 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._event_loop = asyncio.get_running_loop()
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
-        self.on_effects: Callable[[], None] = lambda: None
         self.may_start = True
         self._closed = False
         self._thread.start()
@@ -108,10 +108,8 @@ class Writer:
         translated = None if error is None else _translate(error)
 
         def answer() -> None:
-            if unit is not None and unit.started:
-                self.on_started(unit.started)
-            if unit is not None and unit.new_effects:
-                self.on_effects()
+            if unit is not None and unit.lanes.started:
+                self.on_started(unit.lanes.started)
             for work in works:
                 if work.future.done():
                     continue

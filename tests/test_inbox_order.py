@@ -20,8 +20,8 @@ from states.roles import Knowledge, Unsure
 from storage import looks
 from storage.codec import decode, decode_conversation
 from storage.engine import writing_engine
+from storage.lanes import Due
 from storage.schema import conversation, history, inbox, look, outbox
-from storage.unit import Due
 from storage.writer import Writer
 from tests.stores import (
     ADDRESS,

@@ -24,9 +24,10 @@ from states.events import ConversationClosed
 from states.names import WorkerSid
 from storage import codec
 from storage.engine import writing_engine
+from storage.lanes import Due
 from storage.outbox import bring_forward, next_due, recover, restamp
 from storage.schema import outbox
-from storage.unit import Due, Unit
+from storage.unit import Unit
 from storage.writer import Writer
 from tests.stores import NOON, SURE, Store, column, message, new_store, report, sid, started
 
@@ -61,21 +62,21 @@ def decided(store: Store, *effects: Effect, conversation: int = 1) -> list[Due]:
     """One transaction with one decision; what it started."""
     with store.unit() as unit:
         ask_for(unit, *effects, conversation=conversation)
-    return unit.started
+    return unit.lanes.started
 
 
 def closed(store: Store, due: Due, status: str = "done", **changes: Any) -> list[Due]:
     """One transaction that writes an outcome; what it started."""
     with store.unit() as unit:
-        unit.close(due.key, due.lane, **({"status": status, "done_at": unit.now} | changes))
-    return unit.started
+        unit.lanes.close(due.key, due.lane, **({"status": status, "done_at": unit.now} | changes))
+    return unit.lanes.started
 
 
 def due_now(store: Store, limit: int = 10) -> list[Due]:
     """What the dispatcher's look at the outbox starts."""
     with store.unit() as unit:
-        unit.start_due(limit)
-    return unit.started
+        unit.lanes.start_due(limit)
+    return unit.lanes.started
 
 
 def said(dues: list[Due]) -> list[str]:
@@ -153,25 +154,25 @@ def test_two_decisions_of_one_transaction_share_the_lane(store: Store) -> None:
     with store.unit() as unit:
         ask_for(unit, SendMessage("one"))
         ask_for(unit, SendMessage("two"))
-    assert said(unit.started) == ["one"]
+    assert said(unit.lanes.started) == ["one"]
     assert statuses(store) == ["running", "pending"]
 
 
 def test_an_outcome_and_what_follows_from_it_are_one_commit(store: Store) -> None:
     [first] = decided(store, SendMessage("one"))
     with store.unit() as unit:
-        unit.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
         ask_for(unit, SendMessage("two"))
-    assert said(unit.started) == ["two"]
+    assert said(unit.lanes.started) == ["two"]
     assert statuses(store) == ["done", "running"]
 
 
 def test_what_waited_is_started_before_what_is_new(store: Store) -> None:
     [first] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
-        unit.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
         ask_for(unit, SendMessage("three"))
-    assert said(unit.started) == ["two"]
+    assert said(unit.lanes.started) == ["two"]
     assert statuses(store) == ["done", "running", "pending"]
 
 
@@ -186,12 +187,12 @@ def test_an_outcome_that_comes_twice_changes_nothing(store: Store) -> None:
 def test_while_the_service_drains_nothing_is_started(store: Store) -> None:
     [first] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
-        unit.may_start = False
-        unit.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.may_start = False
+        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
         ask_for(unit, FindCustomer("x"))
         unit.flush()
-        unit.start_due(10)
-    assert unit.started == []
+        unit.lanes.start_due(10)
+    assert unit.lanes.started == []
     assert statuses(store) == ["done", "pending", "pending"]
     assert [due.kind for due in due_now(store)] == ["send_message", "find_customer"]
 
@@ -203,8 +204,8 @@ def test_at_most_so_many_are_started_and_whether_there_are_more_is_told(store: S
     store.clock.advance(10)
     for more, count in ((True, 2), (True, 2), (False, 1)):
         with store.unit() as unit:
-            assert unit.start_due(2) is more
-        assert len(unit.started) == count
+            assert unit.lanes.start_due(2) is more
+        assert len(unit.lanes.started) == count
 
 
 def test_an_effect_carries_what_its_performer_needs(store: Store) -> None:
@@ -212,7 +213,7 @@ def test_an_effect_carries_what_its_performer_needs(store: Store) -> None:
         take(unit, report(started(name="Maria Sanchez")), SURE)
         take(unit, report(message(0)), SURE)
         unit.open(sid("CH", 1), service_sid=sid("IS", 1))
-    send = next(due for due in unit.started if due.kind == "send_message")
+    send = next(due for due in unit.lanes.started if due.kind == "send_message")
     assert (send.service_sid, send.friendly_name, send.after_index) == (sid("IS", 1), "Maria Sanchez", 0)
     assert (send.created_at, send.intent_at) == (NOON, NOON)
 
@@ -306,7 +307,7 @@ def test_an_effect_and_the_end_in_one_transaction_leave_nothing_running(store: S
     with store.unit() as unit:
         ask_for(unit, SendMessage("one"), SetWorkerAttributes(WORKER, NOON))
         take(unit, report(ConversationClosed("removed")), SURE)
-    assert [due.kind for due in unit.started] == ["set_worker_attributes"]
+    assert [due.kind for due in unit.lanes.started] == ["set_worker_attributes"]
     assert column(store.rows(outbox), "kind", "status") == [
         ("send_message", "skipped"),
         ("set_worker_attributes", "running"),
@@ -338,9 +339,9 @@ async def test_what_failed_after_the_end_is_not_tried_again(store: Store, status
 def test_an_attempt_that_ends_the_conversation_skips_what_comes_after_it(store: Store) -> None:
     [send] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
-        unit.close(send.key, send.lane, status="rejected", done_at=unit.now)
+        unit.lanes.close(send.key, send.lane, status="rejected", done_at=unit.now)
         admit_result(unit, sid("CH", 1), send.key, ConversationClosed("gone"))
-    assert unit.started == []
+    assert unit.lanes.started == []
     assert statuses(store) == ["rejected", "skipped"]
 
 

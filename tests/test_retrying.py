@@ -21,7 +21,7 @@ from states.effects import AddParticipant, AskBot, Effect, FindCustomer, SendMes
 from states.events import BotFailed, ConversationClosed, EffectFailed
 from states.names import MessageSid, WorkerSid
 from storage.codec import encode, kind_of
-from storage.unit import Due
+from storage.lanes import Due
 from tests.stores import NOON, sid
 
 PATIENCE = Patience(retry_base_s=1, retry_cap_s=60, effect_deadline_s=3600, quiet_period_s=20)

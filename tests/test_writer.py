@@ -16,8 +16,9 @@ from orchestrator.taking import take
 from storage import engine as storage_engine
 from storage.engine import writing_engine
 from storage.errors import DatabaseBusy, StorageError
+from storage.lanes import Due
 from storage.schema import conversation, meta
-from storage.unit import Due, Unit
+from storage.unit import Unit
 from storage.writer import Writer
 from tests.stores import UNSURE, Store, column, message, new_store, report, sid, started
 

@@ -133,6 +133,11 @@ class TwilioConversations:
         still_open = [listed for listed in found if listed.state in _OPEN]
         return max(still_open, key=lambda listed: listed.created_at, default=None)
 
+    async def any_one(self) -> None:
+        """Ask for one conversation, whichever: tells whether the credentials are accepted. Harmless twice."""
+        with calling():
+            await self._api.conversations.page_async(page_size=1)
+
     async def created_since(self, since: str) -> list[Listed]:
         """Open conversations created at or after `since` (ISO 8601, UTC), to the second, as Twilio has it.
 

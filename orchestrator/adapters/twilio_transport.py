@@ -15,6 +15,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from yarl import URL
 
+from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.outcomes import AnswerTooLong, of_answer
 from orchestrator.errors import Ambiguous, NotSent
 
@@ -27,11 +28,13 @@ _TWILIO = ".twilio.com"
 class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
     """One attempt per call over one session; make it inside a running loop and `close()` it.
 
-    timeout_s: total seconds of a call. api_url: its scheme and host replace Twilio's; path and query stay.
+    timeout_s: total seconds of a call. api_url: its scheme and host replace Twilio's; path and query stay. `hold` keeps
+    calls back while the account's credentials are refused.
     """
 
     def __init__(self, timeout_s: float, api_url: str | None = None) -> None:
         super().__init__(timeout=timeout_s)
+        self.hold = AccountHold()
         self._timeout_s = timeout_s
         self._origin = URL(api_url).origin() if api_url else None
         # While connecting nothing has left. So connecting has a limit of its own, well before the total one,
@@ -51,30 +54,25 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
     ) -> Response:
         """Send one request and return a 2xx.
 
-        Raises AnswerTooLong for one over ANSWER_MAX_BYTES, and an `EffectError` for any other answer; aiohttp's
-        errors and TimeoutError are for `calling`.
+        Raises AnswerTooLong for one over ANSWER_MAX_BYTES, Held without a request while the account is held, and an
+        `EffectError` for any other answer; aiohttp's errors and TimeoutError are for `calling`.
         """
         if self.session.closed:
             raise NotSent("the Twilio client is closed")
-        async with (
-            asyncio.timeout(self._timeout_s),
-            self.session.request(
-                method,
-                self._target(url, params),
-                data=urlencode(data, doseq=True, errors="replace").encode() if data else None,
-                headers=_with_credentials(headers, auth),
-                timeout=self._connecting,
-                allow_redirects=allow_redirects,
-            ) as answer,
-        ):
-            content = await _read(answer)
-        text = content[:ANSWER_MAX_BYTES].decode(errors="replace")
-        if not 200 <= answer.status < 300:
-            raise of_answer(answer.status, text, answer.headers.get("Retry-After"))
-        if len(content) > ANSWER_MAX_BYTES:
-            raise AnswerTooLong(f"the answer is over {ANSWER_MAX_BYTES} bytes")
-        return Response(answer.status, text, answer.headers)
-
+        target = self._target(url, params)
+        with self.hold.passing():
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self.session.request(
+                    method,
+                    target,
+                    data=urlencode(data, doseq=True, errors="replace").encode() if data else None,
+                    headers=_with_credentials(headers, auth),
+                    timeout=self._connecting,
+                    allow_redirects=allow_redirects,
+                ) as answer,
+            ):
+                return _success(answer, await _read(answer))
     def _target(self, url: str, params: Mapping[str, Any] | None) -> URL:
         """Where a call goes. A next page's URL is out of an answer: credentials follow it to Twilio alone."""
         target = URL(url).extend_query(params or {})
@@ -99,6 +97,15 @@ def _with_credentials(headers: Mapping[str, str] | None, auth: tuple[str, str] |
     if auth is not None:
         complete["Authorization"] = aiohttp.encode_basic_auth(*auth)
     return complete
+
+
+def _success(answer: aiohttp.ClientResponse, content: bytes) -> Response:
+    text = content[:ANSWER_MAX_BYTES].decode(errors="replace")
+    if not 200 <= answer.status < 300:
+        raise of_answer(answer.status, text, answer.headers.get("Retry-After"))
+    if len(content) > ANSWER_MAX_BYTES:
+        raise AnswerTooLong(f"the answer is over {ANSWER_MAX_BYTES} bytes")
+    return Response(answer.status, text, answer.headers)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
