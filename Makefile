@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint const
 WANTED := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format diagram screenshots clean
+.PHONY: help run test chaos lint format diagram screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ run: $(VENV)/installed ## start the service, and the sandbox unless Twilio crede
 
 test: $(VENV)/installed-test ## run the whole test suite
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+# FULL=1 for the whole figures (hours), SEED=7 for another run, ONLY="kill_nine deliveries" for some scenarios.
+chaos: $(VENV)/installed-test ## faults on purpose, and what came of them; FULL=1 for the whole figures
+	@$(BIN)/python -m chaos $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/installed-test ## check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .

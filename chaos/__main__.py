@@ -1,5 +1,8 @@
 """Run the scenarios and print their figures: `python -m chaos [--full] [--seed N] [--only NAME …]`."""
 
+# The figures are printed.
+# ruff: noqa: T201
+
 import argparse
 import asyncio
 import sys
@@ -7,6 +10,7 @@ import time
 
 from chaos.frame import Figure, Scale, Scenario
 from chaos.scenarios import SCENARIOS
+from orchestrator.logs import configure
 
 SCALED = 0.05
 
@@ -18,9 +22,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="repeats a run")
     parser.add_argument("--only", nargs="+", choices=sorted(SCENARIOS), help="these scenarios alone")
     given = parser.parse_args()
+    # The figures are the output; what the service complains of under fault after fault would drown them.
+    configure("critical", "json")
     scale = Scale(1.0 if given.full else SCALED, given.seed)
     figures = [_run(name, SCENARIOS[name], scale) for name in given.only or SCENARIOS]
-    print(f"\n{sum(figure.held for figure in figures)} of {len(figures)} held (seed {scale.seed}, share {scale.share:g})")
+    print(
+        f"\n{sum(figure.held for figure in figures)} of {len(figures)} held (seed {scale.seed}, share {scale.share:g})"
+    )
     sys.exit(not all(figure.held for figure in figures))
 
 

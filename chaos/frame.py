@@ -1,7 +1,8 @@
 """What every scenario of chaos shares: a scale, a seed, and a figure that says what was done and what came of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Scale:
 
 @dataclass(slots=True)
 class Figure:
-    """One row of the table. `did`: the faults that were really done, counted; `violations`: what must not have happened,
-    none if the promise held; `notes`: what was measured beside it, and waiting times that were shortened."""
+    """One row of the table. `did`: the faults that were really done, counted; `violations`: what must not have
+    happened, none if the promise held; `notes`: what was measured beside it, and waiting times that were shortened."""
 
     fault: str
     did: str
@@ -32,4 +33,4 @@ class Figure:
         return not self.violations
 
 
-Scenario = Callable[[Scale], Awaitable[Figure]]
+Scenario = Callable[[Scale], Coroutine[Any, Any, Figure]]

@@ -14,6 +14,7 @@ from typing import Self
 
 import aiohttp
 
+from chaos.traps import Trap
 from orchestrator.settings import settings_table
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,10 @@ class Life:
         except aiohttp.ClientError:
             return False
 
+    async def ended(self) -> int:
+        """Wait for the death, whatever it comes of; the exit code, negative for a signal."""
+        return await asyncio.shield(self._ending)
+
     async def end(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the death; the exit code, negative for a signal."""
         if not self._ending.done():
@@ -70,6 +75,7 @@ class Lives:
         self._zygote = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "chaos.zygote", cwd=ROOT, stdin=pipe, stdout=pipe
         )
+        await self._number()
         return self
 
     async def __aexit__(
@@ -82,17 +88,19 @@ class Lives:
         await self._zygote.wait()
         await self._session.close()
 
-    async def begin(self, *, fresh: bool = False) -> Life:
-        """A new life; the one before must have ended. `fresh`: in a new interpreter, as an operator starts it."""
+    async def begin(self, *, fresh: bool = False, trap: Trap | None = None) -> Life:
+        """A new life; the one before must have ended. `fresh`: in a new interpreter, as an operator starts it; `trap`:
+        laid in a forked one."""
         born = time.monotonic()
-        pid, ending = await (self._executed() if fresh else self._forked())
+        pid, ending = await (self._executed() if fresh else self._forked(trap))
         self._life = Life(pid, born, self._url, self._session, ending)
         return self._life
 
-    async def _forked(self) -> tuple[int, "asyncio.Future[int]"]:
+    async def _forked(self, trap: Trap | None) -> tuple[int, "asyncio.Future[int]"]:
         zygote = self._zygote
         assert zygote.stdin is not None
-        wanted = {"variables": self._variables, "log": str(self._log)}
+        laid = None if trap is None else trap.plain()
+        wanted = {"variables": self._variables, "log": str(self._log), "trap": laid}
         zygote.stdin.write(json.dumps(wanted).encode() + b"\n")
         return await self._number(), asyncio.ensure_future(self._number())
 

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from orchestrator.sandbox.records import Conversation
 from orchestrator.verifying import Stores, verify
-from storage.schema import conversation, history, outbox
+from storage.schema import OPEN_STATUSES, conversation, history, inbox, look, outbox
 from storage.writer import wall_clock
 
 Entry = dict[str, Any]
@@ -31,6 +31,19 @@ def violations(connection: Connection, world: Iterable[Conversation], ledger: Se
     found += joined_once(connection, world, ledger)
     found += nobody_waits(connection)
     return found
+
+
+def is_restless(connection: Connection, world: Iterable[Conversation]) -> bool:
+    """Whether anything is under way, or a customer's message has not been heard yet."""
+    under_way = (
+        select(func.count()).select_from(outbox).where(outbox.c.status.in_(OPEN_STATUSES)),
+        select(func.count()).select_from(inbox).where(inbox.c.status == "waiting"),
+        select(func.count()).select_from(look),
+    )
+    if any(connection.execute(query).scalar_one() for query in under_way):
+        return True
+    told = select(func.count()).where(history.c.trigger == "message_received")
+    return bool(connection.execute(told).scalar_one() < len(written(world)))
 
 
 def written(world: Iterable[Conversation]) -> dict[str, str]:
@@ -103,4 +116,4 @@ def nobody_waits(connection: Connection) -> Iterator[str]:
 
 
 def _field(coded: str, name: str) -> str:
-    return str(json.loads(coded)["fields"][name] if "fields" in coded else json.loads(coded)[name])
+    return str(json.loads(coded)[name])

@@ -1,8 +1,8 @@
 """A process that has imported the whole service once, and forks a copy of it for each life.
 
 A fresh interpreter needs longer to import the program than the program lives between two kills. A line of JSON in
-(`variables`: the settings, `log`: where its output goes), the pid out; after its death its exit code, negative for a
-signal. asyncio starts in the copy, never here.
+(`variables`: the settings, `log`: where its output goes, `trap`: one to lay in it), the pid out; after its death its
+exit code, negative for a signal. Its own pid says that it is ready. asyncio starts in the copy, never here.
 """
 
 import gc
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import twilio.rest.conversations.v1
 import twilio.rest.taskrouter.v1  # noqa: F401
 
+from chaos.traps import Trap, lay
 from orchestrator import app  # noqa: F401
 from orchestrator.adapters import twilio_conversations, twilio_taskrouter, twilio_transport  # noqa: F401
 from orchestrator.running import run_service
@@ -25,6 +26,7 @@ from orchestrator.settings import Settings
 def main() -> None:
     """Fork until standard input ends."""
     gc.freeze()
+    print(os.getpid(), flush=True)  # noqa: T201
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
@@ -42,6 +44,8 @@ def _live(wanted: dict[str, Any]) -> NoReturn:
     os.dup2(log, 2)
     code = 1
     try:
+        if wanted["trap"] is not None:
+            lay(Trap(**wanted["trap"]))
         code = run_service(Settings.load(wanted["variables"]), with_sandbox=False)
     except BaseException:
         traceback.print_exc()

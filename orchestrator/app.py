@@ -97,7 +97,14 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     crm = GuardedCrm(_crm(settings, reader, session), time.monotonic)
     stack.push_async_callback(crm.close)
     performer = Performer(
-        conversations, workers, directory, _bot(settings, session), crm, writer, settings.quiet_period_s
+        conversations,
+        workers,
+        directory,
+        _bot(settings, session),
+        crm,
+        writer,
+        settings.quiet_period_s,
+        settings.effect_timeout_s,
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
@@ -119,9 +126,7 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     )
 
 
-async def _twilio(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[Conversations, Workers | None, AccountHold]:
+async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
     """The official client over our transport. It is imported here, for its resource classes take a while to load."""
     from twilio.rest import Client
 

@@ -5,7 +5,7 @@ by time, and asks every few seconds regardless: a wake-up is a hint and polling 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import structlog
@@ -17,12 +17,15 @@ from orchestrator.retrying import Patience, after_failure
 from states.effects import Effect
 from storage import codec, outbox
 from storage.errors import StorageError
+from storage.failpoints import reached
 from storage.lanes import Due
 from storage.writer import Writer
 
 log = structlog.get_logger()
 SIDE_BY_SIDE = 64
 SETTLE_RETRY_S = 1.0
+# Polls between two searches for what is marked running and runs nowhere.
+SEARCH_EVERY = 5
 
 
 class Dispatcher:
@@ -44,16 +47,21 @@ class Dispatcher:
         self._poll_s = poll_s
         self._clock = clock
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hint = asyncio.Event()
         writer.on_started = self.start
 
     def start(self, dues: Sequence[Due]) -> None:
         """Perform effects that are marked running."""
         for due in dues:
-            task = asyncio.create_task(self._run(due))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = self._tasks[due.key] = asyncio.create_task(self._run(due), name=due.key)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if self._tasks.get(task.get_name()) is task:
+            del self._tasks[task.get_name()]
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("effect_died", key=task.get_name(), exc_info=task.exception())
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -61,17 +69,33 @@ class Dispatcher:
 
     async def recover(self) -> None:
         """Give back what a dead process left running."""
+        await self._give_back(None)
+
+    async def _find_lost(self) -> None:
+        """Give back what is marked running and runs nowhere: its task has died, or it was started by a commit that
+        succeeded and was taken for a failed one."""
+        running = await self._writer.run(outbox.running)
+        lost = {key: attempts for key, attempts in running.items() if key not in self._tasks}
+        if lost:
+            await self._give_back(lost)
+
+    async def _give_back(self, attempts: Mapping[str, int] | None) -> None:
         quiet_ms = round(self._patience.quiet_period_s * 1000)
-        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms))
+        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms, attempts))
         if count:
-            log.info("effects_recovered", count=count)
+            log.warning("effects_recovered", count=count)
 
     async def run(self) -> None:
         """Start what falls due, until cancelled."""
+        loop = asyncio.get_running_loop()
+        search_at = loop.time() + SEARCH_EVERY * self._poll_s
         while True:
             self._hint.clear()
             wait_s = self._poll_s
             try:
+                if loop.time() >= search_at:
+                    search_at = loop.time() + SEARCH_EVERY * self._poll_s
+                    await self._find_lost()
                 more = await self._writer.run(lambda unit: unit.lanes.start_due(SIDE_BY_SIDE))
                 next_due = await self._writer.run(outbox.next_due)
                 if more:
@@ -90,24 +114,29 @@ class Dispatcher:
         """Start nothing more, and let what runs finish; what does not is left for the next start."""
         self._writer.may_start = False
         if self._tasks:
-            _done, unfinished = await asyncio.wait(set(self._tasks), timeout=seconds)
+            _done, unfinished = await asyncio.wait(set(self._tasks.values()), timeout=seconds)
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _run(self, due: Due) -> None:
+        reached("effect.begun", due.kind)
         effect = cast(Effect, codec.decode(due.payload))
         async with self._slots:
             outcome = await self._attempt(due, effect)
         EFFECTS.labels(kind=due.kind, status=outcome.status).inc()
+        reached("settle.before", due.kind)
         await self._settle(due, outcome)
+        reached("settle.after", due.kind)
         if outcome.retry_at is not None:
             self.wake()
 
     async def _attempt(self, due: Due, effect: Effect) -> Outcome:
         started = self._clock()
         try:
+            reached("call.before", due.kind)
             outcome = await self._performer.perform(due, effect)
+            reached("call.after", due.kind)
         except Exception as error:
             routable = self._performer.directory.configured
             outcome = after_failure(due, effect, error, self._clock(), self._patience, routable)

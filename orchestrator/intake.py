@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator import doubles
 from orchestrator.directory import Directory
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
 from storage import looks
+from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
 from storage.writer import Writer
@@ -94,6 +96,7 @@ class Intake:
         awaited = True
 
         def work(unit: Unit) -> None:
+            reached("expect")
             looks.add(
                 unit,
                 due_at=unit.now + self._grace_ms,
@@ -117,13 +120,25 @@ class Intake:
         """Take in what a look found; how many customer messages were new. `sure`: the directory is fresh and the
         participants were looked at. Raises Unsure, nothing taken in, where that is needed and was not done."""
         known = self._directory.knowledge(sure=sure)
-        return await self._writer.run(lambda unit: see(unit, sighting, known, is_unread))
+
+        def work(unit: Unit) -> tuple[int, list[str]]:
+            twice = doubles.listed_twice(unit, sighting.conversation_sid, sighting.ours)
+            return see(unit, sighting, known, is_unread), twice
+
+        new, twice = await self._writer.run(work)
+        doubles.alarm(twice)
+        return new
 
     async def settle(self, due: Due, outcome: Outcome) -> None:
-        """Close or postpone an outbox row and take in its result, in one transaction."""
+        """Close or postpone an outbox row and take in its result, in one transaction; once, however often it is
+        called."""
         known = self._directory.knowledge()
 
-        def work(unit: Unit) -> None:
+        def work(unit: Unit) -> list[str]:
+            reached("settle", due.kind)
+            if not unit.lanes.runs(due):
+                return []
+            twice = doubles.settled_twice(unit, due, outcome.result_sid)
             retry_at = None if _is_over(unit, due) else outcome.retry_at
             final = retry_at is None
             unit.lanes.close(
@@ -143,8 +158,9 @@ class Intake:
                 admit_result(unit, due.conversation_sid, due.key, result)
             if outcome.index is not None:
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
+            return twice
 
-        await self._writer.run(work)
+        doubles.alarm(await self._writer.run(work))
 
 
 def _is_over(unit: Unit, due: Due) -> bool:

@@ -25,6 +25,7 @@ from states.roles import Unsure
 from storage import conversations as stored_conversations
 from storage import inbox, looks
 from storage.errors import StorageError
+from storage.failpoints import reached
 from storage.unit import Unit
 from storage.writer import Writer
 
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 SIDE_BY_SIDE = 16
 IDLE_S = 2.0
 FAILED_LOOK_MS = 1_000
+FAILED_LOOK_MAX_MS = 30_000
 LOOKS_EACH = 4
 _ENDED = ("closed",)
 
@@ -112,8 +114,11 @@ class Looker:
         try:
             async with self._slots:
                 await work
-        except (EffectError, StorageError) as error:
-            log.warning("look_failed", reason=str(error), error=type(error).__name__)
+        except Exception as error:
+            expected = isinstance(error, EffectError | StorageError)
+            log.warning("look_failed", reason=str(error), error=type(error).__name__, exc_info=not expected)
+            # What could not even be put off is still due, and would be looked at again and again without a pause.
+            await asyncio.sleep(FAILED_LOOK_MS / 1000)
         finally:
             self._busy.pop(name, None)
             self._hint.set()
@@ -123,7 +128,10 @@ class Looker:
         try:
             found = await self._look_for(row)
         except EffectError:
-            await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + FAILED_LOOK_MS, row.tries))
+            # While Twilio does not answer, a look is repeated the more seldom the older it is.
+            age_ms = self._clock() - row.created_at
+            again_in = min(max(age_ms, FAILED_LOOK_MS), FAILED_LOOK_MAX_MS)
+            await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + again_in, row.tries))
             raise
         LOOKS.labels(found="yes" if found else "no").inc()
         tries = row.tries + 1
@@ -174,12 +182,14 @@ class Looker:
 
     async def _look(self, before: _Before, scope: str | None, *, whole: bool, born_at: int) -> int:
         sid = before.sid
+        reached("look.before")
         try:
             listed = await self._conversations.conversation(sid, scope) if whole else None
             members = await self._conversations.members(sid, scope) if whole else None
             messages = await self._conversations.messages(sid, before.after_index, scope)
         except Gone:
             return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
+        reached("look.after")
         times = {message.index: _ms(message.created_at) for message in messages}
         sighting = Sighting(
             conversation_sid=sid,
@@ -188,6 +198,7 @@ class Looker:
             expected=before.workers,
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
+            ours=[message for message in messages if message.tag is not None],
         )
         unread = {index for index, at in times.items() if at >= born_at}
         return await self._intake.see(sighting, sure=whole, is_unread=unread.__contains__)

@@ -14,6 +14,11 @@ WEBHOOK_SECONDS = Histogram(
 )
 EFFECTS = Counter("expert_hub_effects", "Attempts at effects by outcome", ["kind", "status"], registry=REGISTRY)
 LOOKS = Counter("expert_hub_looks", "Looks at a conversation in Twilio's record", ["found"], registry=REGISTRY)
+DUPLICATES = Counter(
+    "expert_hub_duplicate_effects",
+    "Messages published twice: Twilio carried one out after we gave it up",
+    registry=REGISTRY,
+)
 HELD = Gauge("expert_hub_credentials_refused", "1 while Twilio refuses our credentials", registry=REGISTRY)
 CONVERSATIONS = Gauge("expert_hub_conversations", "Conversations by state", ["state"], registry=REGISTRY)
 

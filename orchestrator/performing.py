@@ -7,9 +7,9 @@ from typing import assert_never
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.assigning import assign_longest_idle, assign_named
 from orchestrator.directory import Directory
-from orchestrator.errors import EffectError, Rejected
+from orchestrator.errors import Ambiguous, EffectError, NotProcessed, Rejected
 from orchestrator.intake import Outcome
-from orchestrator.ports import Bot, Conversations, Question, Workers
+from orchestrator.ports import Bot, Conversations, Published, Question, Workers
 from orchestrator.taking import Report, key_of
 from orchestrator.waiting_room import assign_waiting
 from states.effects import (
@@ -28,17 +28,21 @@ from states.events import BotReplied, CustomerFound, Event, NobodyAvailable, NoS
 from states.facts import ParticipantPresent
 from states.names import ParticipantSid
 from storage import outbox
+from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
-from storage.writer import Writer
+from storage.writer import Writer, wall_clock
 
-# A list may lag behind what was written; a second look after this long is believed (faults.md 3.4).
+# A list may lag behind what was written; a second look after this long is believed.
 SECOND_PROBE_S = 5.0
+# How long an effect may wait for its turn after it was marked running, and still count as sent when it was.
+TURN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """Everything effects are performed through. `quiet_s`: the wait after an ambiguous call."""
+    """Everything effects are performed through. `quiet_s`: the wait after an ambiguous call; `timeout_s`: how long one
+    call may take."""
 
     conversations: Conversations
     workers: Workers | None
@@ -47,6 +51,7 @@ class Performer:
     crm: GuardedCrm
     writer: Writer
     quiet_s: float
+    timeout_s: float = 8.0
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
         """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
@@ -76,15 +81,33 @@ class Performer:
         """Twice is too often: after an ambiguous attempt the message is looked for before it is sent again."""
         sid, scope = due.conversation_sid, due.service_sid
         if due.status_before == "ambiguous":
-            found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
-            if found is None:
-                await asyncio.sleep(min(SECOND_PROBE_S, self.quiet_s / 4))
-                found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+            reached("probe", due.kind)
+            found = await self._find_sent(due)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
+        if due.status_before == "ambiguous" or _age_s(due) > TURN_S:
             await self.writer.run(lambda unit: outbox.restamp(unit, due.key))
         sent = await self.conversations.send_message(sid, effect.body, due.key, scope)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
+
+    async def _find_sent(self, due: Due) -> Published | None:
+        """Look for the message of an earlier attempt, a second time where it is not found and a list may still lack
+        what was carried out at the end of the quiet period.
+
+        Raises NotProcessed where there was no answer: a look that failed leaves no more doubt than there was, and needs
+        no quiet period.
+        """
+        sid, scope = due.conversation_sid, due.service_sid
+        pause_s = min(SECOND_PROBE_S, self.quiet_s / 4)
+        is_listed = _age_s(due) > TURN_S + self.timeout_s + self.quiet_s + pause_s
+        try:
+            found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+            if found is None and not is_listed:
+                await asyncio.sleep(pause_s)
+                found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+        except Ambiguous as error:
+            raise NotProcessed(f"not looked for: {error}") from error
+        return found
 
     async def _add_participant(self, due: Due, effect: AddParticipant) -> Outcome:
         member = await self.conversations.add_participant(due.conversation_sid, effect.identity, due.service_sid)
@@ -153,3 +176,8 @@ class Performer:
         if self.workers is not None:
             await self.workers.set_last_accepted(effect.worker_sid, effect.last_accepted_task_time)
         return Outcome("done")
+
+
+def _age_s(due: Due) -> float:
+    """How long ago the attempt began that is under way or in doubt, in seconds."""
+    return (wall_clock() - due.intent_at) / 1000

@@ -69,6 +69,9 @@ def _wait_s(due: Due, error: Exception, doubtful: bool, patience: Patience) -> f
     if doubtful and not isinstance(error, NotSent | NotProcessed):
         return patience.quiet_period_s
     wait_s = backoff_s(due.attempts, patience)
+    if doubtful:
+        # The quiet period is over by now; what failed is a look, or a repetition that was not taken.
+        wait_s = min(wait_s, patience.quiet_period_s)
     if isinstance(error, NotProcessed) and error.retry_after_s is not None:
         return max(wait_s, error.retry_after_s)
     return wait_s

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from orchestrator.ports import Published
 from orchestrator.taking import Report, drain, key_of, read_to, take, take_alone
 from states.events import ConversationClosed
 from states.facts import MessagePublished, ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
 from states.roles import Knowledge, event_of
 from storage import codec
+from storage.failpoints import reached
 from storage.unit import Stored, Unit
 
 log = structlog.get_logger()
@@ -24,7 +26,8 @@ log = structlog.get_logger()
 class Sighting:
     """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
     everybody in it, None if not asked; `expected`: the workers (participant SIDs) known to be in it before the look:
-    who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so."""
+    who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so; `ours`:
+    those messages that carry an effect key."""
 
     conversation_sid: str
     messages: Sequence[MessagePublished] = ()
@@ -32,6 +35,7 @@ class Sighting:
     expected: Collection[str] = ()
     closed: bool = False
     service_sid: str | None = None
+    ours: Sequence[Published] = ()
 
 
 def see(
@@ -43,6 +47,7 @@ def see(
     A conversation that was never heard of before is adopted: only what nobody has answered yet counts as new, of which
     `is_unread` tells by index whether it is ours to answer.
     """
+    reached("see")
     sid = sighting.conversation_sid
     stored = unit.open(sid, sighting.service_sid)
     before = stored.conversation.version

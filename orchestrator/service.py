@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +21,8 @@ from orchestrator.settings import Settings
 from orchestrator.waiting_room import WaitingRoom
 from storage import outbox
 from storage.errors import StorageError
+from storage.failpoints import reached
+from storage.probe import probe
 from storage.unit import Unit
 from storage.writer import Writer
 
@@ -29,6 +30,9 @@ log = structlog.get_logger()
 READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 8.0
+LOOP_REST_S = 1.0
+# Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
+PROBE_EVERY_S = 0.5
 
 
 @dataclass(slots=True)
@@ -47,10 +51,13 @@ class Service:
     crm: GuardedCrm
     hold: AccountHold
     ready: bool = False
+    _probed_at: float = float("-inf")
+    _hindrance: str | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Recover what a dead process left, then run the loops."""
+        reached("start.before")
         await self.dispatcher.recover()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = lambda: self._catch_up(outbox.bring_retries_forward)
@@ -62,10 +69,9 @@ class Service:
             self.reconciler.run,
             self.hold.run,
         ]
-        self._tasks = [asyncio.create_task(loop(), name=loop.__qualname__) for loop in loops]
-        for task in self._tasks:
-            task.add_done_callback(_report_death)
+        self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
+        reached("start.after")
 
     async def drain(self) -> None:
         """Be no longer ready, start no further effect, and let what runs finish. What does not is left as it is
@@ -85,11 +91,15 @@ class Service:
         """Why webhooks cannot be accepted now; None if they can."""
         if not self.ready:
             return "starting or stopping"
-        if any(task.done() for task in self._tasks):
-            return "a part of the service has died"
+        now = asyncio.get_running_loop().time()
+        if now >= self._probed_at + PROBE_EVERY_S:
+            self._probed_at, self._hindrance = now, await self._probe()
+        return self._hindrance
+
+    async def _probe(self) -> str | None:
         try:
             async with asyncio.timeout(READY_LIMIT_S):
-                await self.writer.run(lambda unit: unit.connection.execute(text("SELECT 1")))
+                await self.writer.run(probe)
         except (TimeoutError, StorageError, SQLAlchemyError) as error:
             return f"the store cannot commit ({type(error).__name__})"
         return None
@@ -111,7 +121,12 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
-def _report_death(task: asyncio.Task[None]) -> None:
-    """A loop that ends by itself is a bug; `/readyz` shows it from now on."""
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("loop_died", loop=task.get_name(), exc_info=task.exception())
+async def _kept_up(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a loop that never ends, and again where it failed: that is a bug of ours, and no reason to leave what else it
+    does undone."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.critical("loop_failed", loop=loop.__qualname__, exc_info=True)
+            await asyncio.sleep(LOOP_REST_S)

@@ -16,6 +16,7 @@ from states.events import ConversationClosed, ConversationStarted, Event, Messag
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 from states.roles import Knowledge, Unsure, event_of
 from storage import codec, conversations, looks
+from storage.failpoints import reached
 from storage.unit import Stored, Unit
 
 log = structlog.get_logger()
@@ -53,6 +54,7 @@ def key_of(fact: Fact, sid: str) -> str:
 def take(unit: Unit, report: Report, known: Knowledge, *, again: bool = False) -> bool:
     """Take one report in, and what waited for it. False if its key was taken in before; `again`: one that still waits
     is tried again."""
+    reached("take")
     taken = take_alone(unit, report, known, again=again)
     if taken:
         drain(unit, unit.open(report.conversation_sid), known)

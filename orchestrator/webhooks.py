@@ -24,13 +24,15 @@ from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPre
 from states.names import MessageSid, ParticipantSid
 from states.roles import is_channel_address
 from storage.errors import StorageError
+from storage.failpoints import reached
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
-# Twilio waits five seconds; a store that has not committed by then has not.
+# Twilio waits five seconds; a store that has not committed by then has not. Longer than the database's own patience
+# with a lock (storage.engine.BUSY_TIMEOUT_S), so that a lock that ends in time costs nobody his answer.
 PRE_LIMIT_S = 1.8
-POST_LIMIT_S = 4.2
+POST_LIMIT_S = 4.0
 NAME_LIMIT_S = 1.0
 
 
@@ -38,14 +40,15 @@ async def pre_event(request: web.Request) -> web.Response:
     """Let the action happen, having noted that there will be something to look for."""
     service = request.app[SERVICE]
     form = await _form(request)
-    started = asyncio.get_running_loop().time()
+    deadline = _in(PRE_LIMIT_S)
     expected, answer = await _announced(form, service)
     if expected is None:
         return web.json_response(answer)
     try:
-        async with asyncio.timeout_at(started + PRE_LIMIT_S):
+        async with asyncio.timeout_at(deadline):
             await service.intake.expect(expected)
-    except (TimeoutError, StorageError) as error:
+    except Exception as error:
+        # Whatever it is, a refusal would throw the customer's message away.
         log.error("pre_event_not_stored", conversation_sid=expected.conversation_sid, error=type(error).__name__)
         return web.json_response({})
     return web.json_response(answer)
@@ -88,8 +91,10 @@ def _new_message(form: Form, service: Service) -> Expected | None:
 async def post_event(request: web.Request) -> web.Response:
     """Take a fact in; 200 once it is durable."""
     service = request.app[SERVICE]
+    deadline = _in(POST_LIMIT_S)
     form = await _form(request)
-    await _commit(_accept(form, service))
+    await _commit(_accept(form, service), deadline)
+    reached("answer")
     return web.Response()
 
 
@@ -166,9 +171,10 @@ def _media_count(media: str | None) -> int:
 async def routing(request: web.Request) -> web.Response:
     """Frontline's custom routing: our own machine routes, so that it was told is all there is to note."""
     service = request.app[SERVICE]
+    deadline = _in(POST_LIMIT_S)
     form = await _form(request)
     sid = form.sid("ConversationSid")
-    await _commit(service.intake.note(f"routing/{sid}", "routing", sid))
+    await _commit(service.intake.note(f"routing/{sid}", "routing", sid), deadline)
     return web.Response()
 
 
@@ -195,10 +201,15 @@ async def _form(request: web.Request) -> Form:
     return await verified_form(request, settings.public_url, settings.twilio_account_sid, settings.signing_tokens)
 
 
-async def _commit(work: Awaitable[None]) -> None:
+def _in(seconds: float) -> float:
+    """That long from now, by the loop's clock."""
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def _commit(work: Awaitable[None], deadline: float) -> None:
     """Wait for the store as long as Twilio waits for us; what is handed over is committed even if we say 503."""
     try:
-        async with asyncio.timeout(POST_LIMIT_S):
+        async with asyncio.timeout_at(deadline):
             await work
     except (TimeoutError, StorageError) as error:
         log.error("webhook_not_stored", error=type(error).__name__)

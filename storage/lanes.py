@@ -14,7 +14,7 @@ from states.conversation import KeyedEffect
 from states.effects import lane_of
 from states.names import ConversationSid
 from storage import codec
-from storage.schema import OPEN_STATUSES, outbox
+from storage.schema import is_open, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,13 @@ class Lanes:
                     "after_index": after_index,
                 }
             )
+
+    def runs(self, due: Due) -> bool:
+        """Whether this attempt is still to be settled. It is not where a commit settled it that succeeded
+        and was taken for a failed one."""
+        self.close_rows()
+        row = self.connection.execute(_SELECT_ATTEMPT, {"key": due.key}).one()
+        return bool(row.status == "running" and row.attempts == due.attempts)
 
     def close(self, key: str, lane: str, **changes: Any) -> None:
         """Write the outcome of an effect; the next one of its lane may start."""
@@ -166,30 +173,32 @@ class Lanes:
         )
 
 
-_OPEN = outbox.c.status.in_(OPEN_STATUSES)
+_SELECT_ATTEMPT = select(outbox.c.status, outbox.c.attempts).where(outbox.c.key == bindparam("key"))
 _SELECT_OURS = select(outbox.c.result_index).where(
     outbox.c.conversation_sid == bindparam("sid"),
     outbox.c.result_index.between(bindparam("first"), bindparam("last")),
 )
 _SELECT_HEADS = (
-    select(outbox).where(_OPEN, outbox.c.lane.in_(bindparam("lanes", expanding=True))).order_by(outbox.c.seq)
+    select(outbox).where(is_open(), outbox.c.lane.in_(bindparam("lanes", expanding=True))).order_by(outbox.c.seq)
 )
 _before = outbox.alias("before")
 _SELECT_DUE = (
     select(outbox)
     .where(
-        outbox.c.status.in_(("pending", "retrying", "ambiguous")),
+        is_open(),
+        outbox.c.status != "running",
         outbox.c.due_at <= bindparam("now"),
         ~select(_before.c.seq)
         .where(
             _before.c.lane == outbox.c.lane,
-            _before.c.status.in_(OPEN_STATUSES),
+            is_open(_before),
             # A later one may run already, where this one had been given up and was brought back.
             or_(_before.c.seq < outbox.c.seq, _before.c.status == "running"),
         )
         .exists(),
     )
-    .order_by(outbox.c.seq)
+    # By seq alone SQLite would walk through everything that is done.
+    .order_by(outbox.c.due_at, outbox.c.seq)
     .limit(bindparam("limit"))
 )
 _CLOSE_EFFECT = (

@@ -1,18 +1,33 @@
 """The outbox beyond one decision: recovering what a dead process left behind, and when the next effect is due."""
 
-from sqlalchemy import bindparam, case, func, select, update
+from collections.abc import Collection, Mapping
 
-from storage.schema import outbox
+from sqlalchemy import bindparam, case, func, select, tuple_, update
+
+from storage.failpoints import reached
+from storage.schema import is_open, outbox
 from storage.unit import Unit
 
 # Twilio has no idempotency key for creating a message: whether it was sent is looked up before it is sent again.
 CREATES = ("send_message",)
 
 
-def recover(unit: Unit, quiet_ms: int) -> int:
+def running(unit: Unit) -> dict[str, int]:
+    """What is marked running: effect key to the number of its attempts."""
+    rows = unit.connection.execute(
+        select(outbox.c.key, outbox.c.attempts).where(is_open(), outbox.c.status == "running")
+    )
+    return {row.key: row.attempts for row in rows}
+
+
+def recover(unit: Unit, quiet_ms: int, lost: Mapping[str, int] | None = None) -> int:
     """Give back what was running when the process ended: what creates is in doubt and is looked for after the quiet
-    period, everything else is simply repeated. Returns how many rows there were."""
-    running = outbox.c.status == "running"
+    period, everything else is simply repeated. `lost`: these attempts alone, as `running` tells them. Returns how many
+    rows there were."""
+    reached("recover")
+    running = is_open() & (outbox.c.status == "running")
+    if lost is not None:
+        running &= tuple_(outbox.c.key, outbox.c.attempts).in_(list(lost.items()))
     doubtful = outbox.c.kind.in_(CREATES)
     unsure = unit.connection.execute(
         update(outbox)
@@ -21,7 +36,7 @@ def recover(unit: Unit, quiet_ms: int) -> int:
             status="ambiguous",
             # A clock that was set back must not make the quiet period longer.
             due_at=case((outbox.c.intent_at > unit.now, unit.now), else_=outbox.c.intent_at) + quiet_ms,
-            last_error="the process ended while it ran",
+            last_error="it ran, and how it ended was never heard",
         )
     )
     repeated = unit.connection.execute(update(outbox).where(running).values(status="pending", due_at=unit.now))
@@ -31,6 +46,20 @@ def recover(unit: Unit, quiet_ms: int) -> int:
 def restamp(unit: Unit, key: str) -> None:
     """A further attempt leaves now: a crash from here on is in doubt for a quiet period from now."""
     unit.connection.execute(update(outbox).where(outbox.c.key == key).values(intent_at=unit.now))
+
+
+def results(unit: Unit, keys: Collection[str]) -> dict[str, str | None]:
+    """What each of these effects is known to have made, None where that is not known; without those that are none."""
+    if not keys:
+        return {}
+    unit.lanes.close_rows()
+    rows = unit.connection.execute(select(outbox.c.key, outbox.c.result_sid).where(outbox.c.key.in_(keys)))
+    return {row.key: row.result_sid for row in rows}
+
+
+def note_result(unit: Unit, key: str, result_sid: str, index: int) -> None:
+    """A message of an effect that is not settled was seen in the conversation."""
+    unit.connection.execute(update(outbox).where(outbox.c.key == key).values(result_sid=result_sid, result_index=index))
 
 
 def bring_forward(unit: Unit, kind: str) -> int:
@@ -47,11 +76,11 @@ def bring_forward(unit: Unit, kind: str) -> int:
 
 def bring_retries_forward(unit: Unit) -> int:
     """Make everything that waits for another attempt due now. What is in doubt keeps its quiet period."""
-    waiting = update(outbox).where(outbox.c.status == "retrying", outbox.c.due_at > unit.now)
+    waiting = update(outbox).where(is_open(), outbox.c.status == "retrying", outbox.c.due_at > unit.now)
     return unit.connection.execute(waiting.values(due_at=unit.now)).rowcount
 
 
 def next_due(unit: Unit) -> int | None:
     """When the next waiting effect is due, milliseconds since 1970."""
-    waiting = outbox.c.status.in_(("pending", "retrying", "ambiguous"))
-    return unit.connection.execute(select(func.min(outbox.c.due_at)).where(waiting)).scalar()
+    waiting = outbox.c.status != "running"
+    return unit.connection.execute(select(func.min(outbox.c.due_at)).where(is_open(), waiting)).scalar()

@@ -10,20 +10,26 @@
 - `outbox`: one row per effect, in its lane, with its status, until long after it is done.
 - `reservation`: when each worker was last assigned, by whichever route.
 - `customer`, `customer_channel`: the built-in customer book.
-- `meta`: when this database was created.
+- `meta`: when this database was created, and what `probe` wrote last.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    bindparam,
     text,
 )
 
@@ -139,6 +145,14 @@ outbox = Table(
 _open = outbox.c.status.in_(OPEN_STATUSES)
 Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open, postgresql_where=_open)
 Index("outbox_by_conversation", outbox.c.conversation_sid, outbox.c.seq)
+
+
+def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
+    """The condition of the index `outbox_open`, its values spelled out: SQLite does not see through bound ones that the
+    index serves, and would read every effect there ever was."""
+    spelled_out: BindParameter[Any] = bindparam(None, OPEN_STATUSES, unique=True, expanding=True, literal_execute=True)
+    return effects.c.status.in_(spelled_out)
+
 
 reservation = Table(
     "reservation",

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
+from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
 
@@ -102,6 +103,8 @@ class Writer:
             for work in works:
                 work.result = work.run(unit)
             unit.flush()
+            reached("commit.before")
+        reached("commit.after")
         return unit
 
     def _answer(self, works: list[_Work], unit: Unit | None, error: Exception | None) -> None:

@@ -25,7 +25,7 @@ from states.names import WorkerSid
 from storage import codec
 from storage.engine import writing_engine
 from storage.lanes import Due
-from storage.outbox import bring_forward, next_due, recover, restamp
+from storage.outbox import bring_forward, bring_retries_forward, next_due, note_result, recover, restamp, results
 from storage.schema import outbox
 from storage.unit import Unit
 from storage.writer import Writer
@@ -370,6 +370,26 @@ def test_what_is_brought_back_waits_for_what_runs_in_its_lane(store: Store) -> N
         assert bring_forward(unit, "find_customer") == 1
     assert due_now(store) == []
     assert [due.key for due in closed(store, second)] == [first.key]
+
+
+def test_retries_are_brought_forward_and_what_is_in_doubt_keeps_its_quiet_period(store: Store) -> None:
+    for number, status in ((1, "retrying"), (2, "ambiguous"), (3, "parked")):
+        [send] = decided(store, SendMessage("one"), conversation=number)
+        closed(store, send, status, done_at=None, due_at=NOON + 50_000)
+    with store.unit() as unit:
+        assert bring_retries_forward(unit) == 1
+    assert [due.conversation_sid for due in due_now(store)] == [sid("CH", 1)]
+
+
+def test_what_an_effect_made_is_known_once_it_was_seen(store: Store) -> None:
+    [send] = decided(store, SendMessage("one"))
+    with store.unit() as unit:
+        assert results(unit, {send.key, "no effect"}) == {send.key: None}
+        note_result(unit, send.key, sid("IM", 7), 3)
+    with store.unit() as unit:
+        assert results(unit, {send.key}) == {send.key: sid("IM", 7)}
+        assert results(unit, set()) == {}
+    assert column(store.rows(outbox), "status", "result_index") == [("running", 3)]
 
 
 def test_the_next_effect_that_is_due_is_told(store: Store) -> None:

@@ -162,3 +162,10 @@ def test_back_off_doubles_up_to_the_cap_with_jitter_downwards(attempts: int, ful
 
 def test_a_long_reason_is_cut() -> None:
     assert len(str(after(SEND, NotSent("x" * 10_000)).error)) == 500
+
+
+@pytest.mark.parametrize("error", [NotSent("refused"), NotProcessed("not looked for")])
+def test_a_look_that_failed_is_repeated_within_a_quiet_period_however_often_it_has_failed(error: EffectError) -> None:
+    outcome = after(SEND, error, attempts=30, status_before="ambiguous")
+    assert outcome.status == "ambiguous"
+    assert wait_s(outcome) <= PATIENCE.quiet_period_s

@@ -1,7 +1,7 @@
 """A hold on the whole account: while Twilio refuses our credentials nobody calls it but one probe at a time.
 
-Each effect by itself would find that out again and again, with calls that cannot succeed, and would hear much later that
-the credentials are good again.
+Each effect by itself would find that out again and again, with calls that cannot succeed, and would hear much later
+that the credentials are good again.
 """
 
 import asyncio

@@ -73,6 +73,7 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
                 ) as answer,
             ):
                 return _success(answer, await _read(answer))
+
     def _target(self, url: str, params: Mapping[str, Any] | None) -> URL:
         """Where a call goes. A next page's URL is out of an answer: credentials follow it to Twilio alone."""
         target = URL(url).extend_query(params or {})

@@ -65,6 +65,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "errors": _errors,
     "errors_after_commit": _rate,
     "cut_after_commit": _rate,
+    "commit_delay_ms": _span,
     "list_lag_s": _seconds,
     "webhook_loss": _rate,
     "webhook_duplicate": _rate,
@@ -74,13 +75,15 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
 
 @dataclass(slots=True)
 class Faults:
-    """The switches, all off unless set. Rates from 0 to 1; `errors` holds rates by status."""
+    """The switches, all off unless set. Rates from 0 to 1; `errors` holds rates by status; with `commit_delay_ms` what
+    `cut_after_commit` cuts off is carried out that much later than the cut."""
 
     seed: int | None = None
     latency_ms: float = 0
     errors: dict[int, float] = field(default_factory=dict)
     errors_after_commit: float = 0
     cut_after_commit: float = 0
+    commit_delay_ms: tuple[float, float] | None = None
     list_lag_s: float = 0
     webhook_loss: float = 0
     webhook_duplicate: float = 0
@@ -121,7 +124,13 @@ class Faults:
 
     def cuts_after(self) -> bool:
         """Whether this write is carried out and its connection cut."""
-        return self._rest_dice.random() < self.cut_after_commit
+        return self.commit_delay_ms is None and self._cuts()
+
+    def commits_late_s(self) -> float | None:
+        """How many seconds after its connection is cut this write is carried out; None for one that is not cut so."""
+        if self.commit_delay_ms is None or not self._cuts():
+            return None
+        return self._rest_dice.uniform(*self.commit_delay_ms) / 1000
 
     def loses_webhook(self) -> bool:
         """Whether this webhook never leaves."""
@@ -136,6 +145,9 @@ class Faults:
         if self.webhook_delay_ms is None:
             return None
         return self._webhook_dice.uniform(*self.webhook_delay_ms) / 1000
+
+    def _cuts(self) -> bool:
+        return self._rest_dice.random() < self.cut_after_commit
 
     def _dice(self, purpose: str) -> random.Random:
         return random.Random() if self.seed is None else random.Random(f"{self.seed}/{purpose}")

@@ -93,20 +93,44 @@ def unknown_resource(call: Call) -> Reply:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     sandbox = request.app[SANDBOX]
     pairs: Pairs = []
-    committed = False
     try:
         pairs = await _read_form(request)
         _authenticate(request)
         await asyncio.sleep(sandbox.faults.latency_ms / 1000)
         _fail_before(sandbox.faults)
         _check_service(request)
-        reply = handler(Call(request, sandbox, pairs))
-        committed = True
+        call = Call(request, sandbox, pairs)
+        if request.method == "GET":
+            return _response(handler(call))
     except TwilioError as error:
-        reply = Reply(error.status, error.json())
-    if request.method == "GET":
-        return _response(reply)
+        return _refuse(request, sandbox, pairs, error)
+    delay_s = sandbox.faults.commits_late_s()
+    if delay_s is not None:
+        sandbox.later(delay_s, lambda: _carry_out_late(call, handler))
+        return _cut(request)
+    reply, committed = _carried_out(call, handler)
     return _settle(request, sandbox, pairs, reply, committed)
+
+
+def _refuse(request: web.Request, sandbox: Sandbox, pairs: Pairs, error: TwilioError) -> web.Response:
+    if request.method != "GET":
+        sandbox.ledger.rest(request.method, request.path, pairs, error.status, False)
+    return _response(Reply(error.status, error.json()))
+
+
+def _carried_out(call: Call, handler: Handler) -> tuple[Reply, bool]:
+    """The answer to a write, and whether it was carried out."""
+    try:
+        return handler(call), True
+    except TwilioError as error:
+        return Reply(error.status, error.json()), False
+
+
+def _carry_out_late(call: Call, handler: Handler) -> None:
+    """Carry out a write whose client was cut off a while ago."""
+    _, committed = _carried_out(call, handler)
+    request = call.request
+    call.sandbox.ledger.rest(request.method, request.path, call.pairs, NO_ANSWER, committed, "cut before the commit")
 
 
 def _settle(request: web.Request, sandbox: Sandbox, pairs: Pairs, reply: Reply, committed: bool) -> web.StreamResponse:

@@ -1,7 +1,7 @@
 """The whole sandbox in one object, and what follows from a change: webhooks, receipts, a conversation that wakes up."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -42,6 +42,7 @@ class Sandbox:
     ledger: Ledger = field(init=False)
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
+    _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
     _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
         init=False, default_factory=WeakValueDictionary
     )
@@ -63,6 +64,7 @@ class Sandbox:
 
     async def reset(self) -> None:
         """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
+        self.forget_late()
         await self.webhooks.forget()
         self.webhooks.targets = Targets.at(self.service_url)
         self.webhooks.faults = Faults()
@@ -70,6 +72,21 @@ class Sandbox:
         self.ledger.clear()
         self.world.workforce.settings = self._workspace_settings()
         self.world.reset()
+
+    def later(self, delay_s: float, work: Callable[[], None]) -> None:
+        """Carry a write out after its client has been cut off."""
+
+        def begin() -> None:
+            self._late.discard(handle)
+            work()
+
+        handle = asyncio.get_running_loop().call_later(delay_s, begin)
+        self._late.add(handle)
+
+    def forget_late(self) -> None:
+        """Carry out nothing any more of what was put off."""
+        while self._late:
+            self._late.pop().cancel()
 
     def pair_lock(self, address: str, proxy_address: str) -> asyncio.Lock:
         """The lock under which this pair looks for its conversation: two first messages make one."""

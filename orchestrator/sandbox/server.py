@@ -52,6 +52,7 @@ async def _sending(app: web.Application) -> AsyncIterator[None]:
     """Webhooks can be sent while the application runs, and end with it."""
     app[SANDBOX].webhooks.open()
     yield
+    app[SANDBOX].forget_late()
     await app[SANDBOX].webhooks.close()
 
 

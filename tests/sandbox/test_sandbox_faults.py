@@ -81,6 +81,38 @@ async def test_after_the_commit_the_connection_may_be_cut(control: Control, clie
     assert (entry["status"], entry["committed"]) == (0, True)
 
 
+async def test_what_was_cut_may_be_carried_out_long_after(control: Control, client: Client) -> None:
+    ch = await conversation(client)
+    await control.faults(cut_after_commit=1, commit_delay_ms=[300, 300])
+    with pytest.raises(ClientError):
+        await client.conversations.v1.conversations(ch).messages.create_async(body="Hello")
+    assert (await control.whole(ch))["messages"] == []
+    await asyncio.sleep(0.5)
+    assert [m["body"] for m in (await control.whole(ch))["messages"]] == ["Hello"]
+    entry = (await control.ledger())[-1]
+    assert (entry["status"], entry["committed"], entry["note"]) == (0, True, "cut before the commit")
+
+
+async def test_what_was_to_be_carried_out_late_may_fail_then(control: Control, client: Client) -> None:
+    ch = await conversation(client)
+    await control.faults(cut_after_commit=1, commit_delay_ms=[0, 50])
+    with pytest.raises(ClientError):
+        await client.conversations.v1.conversations(ch).messages.create_async(body="")
+    await asyncio.sleep(0.2)
+    entry = (await control.ledger())[-1]
+    assert (entry["status"], entry["committed"]) == (0, False)
+
+
+async def test_a_reset_forgets_what_was_to_be_carried_out_late(control: Control, client: Client) -> None:
+    ch = await conversation(client)
+    await control.faults(cut_after_commit=1, commit_delay_ms=[100, 100])
+    with pytest.raises(ClientError):
+        await client.conversations.v1.conversations(ch).messages.create_async(body="Hello")
+    await control.call("POST", "/sandbox/reset")
+    await asyncio.sleep(0.2)
+    assert await control.ledger() == []
+
+
 async def test_what_was_refused_is_neither_cut_nor_hidden(control: Control, client: Client) -> None:
     ch = await conversation(client)
     await control.faults(cut_after_commit=1, errors_after_commit=1)

@@ -44,8 +44,10 @@ function read(form, inForce) {
   if (form.elements.seed.value !== "") faults.seed = value("seed");
   const errors = { ...inForce.errors, 429: value("errors.429"), 500: value("errors.500") };
   faults.errors = Object.fromEntries(Object.entries(errors).filter(([, rate]) => rate));
-  const [from, to] = [value("webhook_delay_ms.0"), value("webhook_delay_ms.1")];
-  if (from || to) faults.webhook_delay_ms = [from, Math.max(from, to)];
+  for (const name of ["commit_delay_ms", "webhook_delay_ms"]) {
+    const [from, to] = [value(`${name}.0`), value(`${name}.1`)];
+    if (from || to) faults[name] = [from, Math.max(from, to)];
+  }
   return faults;
 }
 

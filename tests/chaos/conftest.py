@@ -1,0 +1,4 @@
+"""What the tests of chaos share."""
+
+from tests.e2e.conftest import bare_house  # noqa: F401 a fixture
+from tests.process.conftest import place  # noqa: F401 a fixture

@@ -1,0 +1,61 @@
+"""What the dispatcher asks of the outbox costs what is open, however much has been done before."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from orchestrator.taking import take
+from storage import outbox
+from storage.unit import Unit
+from tests.stores import UNSURE, Store, message, new_store, report, started
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with new_store(tmp_path) as store:
+        yield store
+
+
+def plans(store: Store, work: Callable[[Unit], Any]) -> list[str]:
+    """How SQLite goes about each statement on the outbox that `work` and the end of its transaction execute."""
+    found: list[str] = []
+
+    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        if "outbox" in statement and not statement.startswith("INSERT"):
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
+            found.extend(f"{row[3]}: {statement}" for row in cursor.fetchall())
+
+    event.listen(store.engine, "before_cursor_execute", explain)
+    try:
+        with store.unit() as unit:
+            work(unit)
+    finally:
+        event.remove(store.engine, "before_cursor_execute", explain)
+    return found
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda unit: unit.lanes.start_due(64),
+        outbox.next_due,
+        outbox.running,
+        outbox.bring_retries_forward,
+        lambda unit: outbox.recover(unit, 1000),
+    ],
+    ids=["start_due", "next_due", "running", "bring_retries_forward", "recover"],
+)
+def test_no_effect_that_is_done_is_read(store: Store, work: Callable[[Unit], Any]) -> None:
+    found = plans(store, work)
+    assert found
+    assert [plan for plan in found if plan.startswith("SCAN outbox:")] == []
+
+
+def test_starting_what_a_commit_brought_reads_no_effect_that_is_done(store: Store) -> None:
+    store.take(started())
+    found = plans(store, lambda unit: take(unit, report(message(0)), UNSURE))
+    assert found
+    assert [plan for plan in found if plan.startswith("SCAN outbox:")] == []
