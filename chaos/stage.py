@@ -25,6 +25,7 @@ from chaos.traps import Trap
 from orchestrator.customer_book import seed
 from orchestrator.running import any_port
 from orchestrator.sandbox import seeds
+from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.records import Conversation
 from orchestrator.sandbox.sandbox import Sandbox
 from orchestrator.sandbox.server import start as start_sandbox
@@ -39,7 +40,7 @@ HASTE = {
     "EFFECT_TIMEOUT_S": "0.5",
     "QUIET_PERIOD_S": "0.4",
     "DISPATCH_POLL_S": "0.2",
-    "RECONCILE_S": "1",
+    "RECONCILE_S": "0.5",
 }
 PATIENCE_S = 20.0
 ASK_EVERY_S = 0.03
@@ -137,6 +138,12 @@ class Stage:
             if await self._post("/sandbox/inbound", {"from": sender, "body": body}) == 201:
                 return
         raise Stuck(f"the message {body!r} was refused three times")
+
+    async def say_unheard(self, sender: str, body: str) -> None:
+        """A customer writes, and no webhook tells of it: only a look can find it."""
+        self.sandbox.set_faults(Faults.read({"webhook_loss": 1}))
+        await self.say(sender, body)
+        self.sandbox.set_faults(Faults())
 
     async def worker(self, identity: str, available: bool) -> None:
         """Make a worker available, or not."""

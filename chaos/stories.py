@@ -68,7 +68,7 @@ async def closed(stage: Stage) -> None:
 
 
 async def everything(stage: Stage) -> None:
-    """Every kind of effect, each followed by another webhook, over two customers."""
+    """Every kind of effect, each followed by another webhook and by a look, over two customers."""
     await stage.say(MARIA, "Hello")
     await stage.hears(MARIA, INSTRUCTIONS)
     await stage.say(MARIA, "agent")
@@ -77,6 +77,7 @@ async def everything(stage: Stage) -> None:
     await stage.reaches(OTHER, "with_worker")
     await stage.say(MARIA, "Thanks")
     await stage.say(OTHER, "Thanks")
+    await stage.say_unheard(MARIA, "Goodbye")
     await stage.until(stage.is_quiet)
     _was_told(stage, MARIA, WELCOME, INSTRUCTIONS, LOOKING_FOR_ANYONE, perhaps=PLEASE_WAIT)
     _was_told(stage, OTHER, WELCOME, FOUND_GRACE)
