@@ -63,7 +63,6 @@ Index(
     "conversation_waiting",
     conversation.c.waiting_since,
     sqlite_where=conversation.c.waiting_since.is_not(None),
-    postgresql_where=conversation.c.waiting_since.is_not(None),
 )
 
 history = Table(
@@ -98,8 +97,8 @@ inbox = Table(
     sqlite_with_rowid=False,
 )
 _waiting = inbox.c.status == "waiting"
-Index("inbox_waiting", inbox.c.conversation_sid, sqlite_where=_waiting, postgresql_where=_waiting)
-Index("inbox_due", inbox.c.due_at, sqlite_where=_waiting, postgresql_where=_waiting)
+Index("inbox_waiting", inbox.c.conversation_sid, sqlite_where=_waiting)
+Index("inbox_due", inbox.c.due_at, sqlite_where=_waiting)
 Index("inbox_by_conversation", inbox.c.conversation_sid, inbox.c.message_index)
 
 look = Table(
@@ -143,7 +142,7 @@ outbox = Table(
     Column("last_error", Text),
 )
 _open = outbox.c.status.in_(OPEN_STATUSES)
-Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open, postgresql_where=_open)
+Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
 Index("outbox_by_conversation", outbox.c.conversation_sid, outbox.c.seq)
 
 

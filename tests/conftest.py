@@ -1,6 +1,14 @@
 """What every test shares: Hypothesis without deadlines, for the machine that runs the suite may be busy."""
 
+import gc
+
 from hypothesis import settings
 
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by the thousands of tests themselves."""
+    gc.collect()
+    gc.freeze()

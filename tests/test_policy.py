@@ -109,9 +109,9 @@ def test_ten_thousand_hostile_characters_are_read_within_5_ms(text: str) -> None
 
 
 def _seconds_to_read(text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     read_choice(text)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 @given(st.text(alphabet=st.sampled_from("aZé0@@..-_'+ ,<>\n＠agent")) | st.text() | st.emails())

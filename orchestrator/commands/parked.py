@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.commands.shared import AsJson, commands, fail, print_json, print_table, read
-from orchestrator.dumps import iso
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)
 @effects.command("list")
 def list_effects(everything: Everything = False, limit: Limit = 100, as_json: AsJson = False) -> None:
     """Effects that were parked or rejected, oldest first."""
+    from orchestrator.dumps import iso
     from storage.parked import GIVEN_UP
     from storage.parked import effects as listed
     from storage.schema import OPEN_STATUSES
@@ -71,6 +71,7 @@ def skip(key: Key) -> None:
 @inbox.command("list")
 def list_events(everything: Everything = False, limit: Limit = 100, as_json: AsJson = False) -> None:
     """Events that were parked, oldest first."""
+    from orchestrator.dumps import iso
     from storage.parked import events as listed
 
     statuses = ("parked", "waiting") if everything else ("parked",)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
@@ -23,6 +23,8 @@ _OPTIONS = (
     "--disable-sync",
 )
 _WIDE = ViewportSize(width=1280, height=800)
+# Milliseconds an expectation is waited for: the machine may be busy with other tests.
+expect.set_options(timeout=20_000)
 
 
 def _browser_path() -> str:

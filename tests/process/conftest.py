@@ -1,7 +1,9 @@
 """The real commands as processes of their own, each test in a folder of its own with its own ports and database."""
 
 import asyncio
+import itertools
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from orchestrator.cli import main
 from orchestrator.settings import settings_table
 
 PATIENCE_S = 20.0
@@ -29,6 +32,9 @@ HASTE = {
     "RECONCILE_S": "1",
 }
 OPEN = ("pending", "running", "retrying", "ambiguous")
+# Commands that end are copies of one process that has imported the program; those that stay are their own interpreters.
+_COPIES = multiprocessing.get_context("forkserver")
+_COPIES.set_forkserver_preload(["orchestrator.cli", "orchestrator.dumps", "orchestrator.running", "orchestrator.app"])
 
 
 @dataclass(frozen=True)
@@ -100,19 +106,19 @@ class Place:
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/hub.db",
         }
         self._started: list[Running] = []
+        self._numbers = itertools.count()
+        self._said = folder.with_name(folder.name + "-said")
+        self._said.mkdir()
 
     def run(self, *arguments: str, **variables: str) -> Answer:
         """A command from beginning to end; `variables` beside the usual environment."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *arguments],
-            cwd=self.folder,
-            env=self.variables | variables,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        number = next(self._numbers)
+        out, err = (self._said / f"{number}.{name}" for name in ("out", "err"))
+        process = _COPIES.Process(target=_be, args=(arguments, self.folder, self.variables | variables, out, err))
+        process.start()
+        process.join(PATIENCE_S)
+        assert process.exitcode is not None, f"{arguments} did not end within {PATIENCE_S:g} s"
+        return Answer(process.exitcode, out.read_text(), err.read_text())
 
     def run_all(self, *commands: str, **variables: str) -> dict[str, Answer]:
         """Several commands, side by side; each one's answer."""
@@ -193,6 +199,17 @@ class Place:
                 return response.status
         except aiohttp.ClientError:
             return 0
+
+
+def _be(arguments: tuple[str, ...], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:
+    """Be the command, in a copy."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["expert-hub", *arguments]
+    main()
 
 
 def under_way(dump: Any) -> list[Any]:
