@@ -2,6 +2,7 @@
 
 from chaos.deliveries import deliveries
 from chaos.failpoints import failpoints
+from chaos.forgeries import forgeries
 from chaos.frame import Scenario
 from chaos.kills import kill_nine
 from chaos.neighbours import bot_faults, crm_faults
@@ -25,4 +26,5 @@ SCENARIOS: dict[str, Scenario] = {
     "outage": outage,
     "crm_faults": crm_faults,
     "bot_faults": bot_faults,
+    "forgeries": forgeries,
 }

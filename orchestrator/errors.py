@@ -19,33 +19,35 @@ SettingsError           every faulty variable, together
 
 
 class WebhookError(Exception):
-    """A request that is refused; `status` is the answer."""
+    """A request that is refused; `status` is the answer and `phrase` its constant body."""
 
     status = 400
+    phrase = "Bad Request"
 
 
 class SignatureMismatch(WebhookError):
     """The request was not signed by our account for this address."""
 
     status = 403
+    phrase = "Forbidden"
 
 
 class MalformedWebhook(WebhookError):
     """The request cannot be understood."""
-
-    status = 400
 
 
 class BodyTooLarge(WebhookError):
     """The body is over the limit."""
 
     status = 413
+    phrase = "Request Entity Too Large"
 
 
 class BodyTooSlow(WebhookError):
     """The body did not arrive in time."""
 
     status = 408
+    phrase = "Request Timeout"
 
 
 class EffectError(Exception):

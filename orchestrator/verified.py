@@ -6,7 +6,6 @@ received: Host, X-Forwarded-* and an absolute request target have no say in it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -69,7 +68,7 @@ async def refusals(
             status=refusal.status,
             reason=str(refusal),
         )
-        answer = web.json_response({"error": HTTPStatus(refusal.status).phrase}, status=refusal.status)
+        answer = web.json_response({"error": refusal.phrase}, status=refusal.status)
         if isinstance(refusal, BodyTooLarge | BodyTooSlow):
             answer.force_close()
         return answer

@@ -104,8 +104,10 @@ def test_the_keyword_counts_as_a_whole_word_in_any_case_and_width(text: str) -> 
     ],
     ids=lambda text: text[:6],
 )
-def test_ten_thousand_hostile_characters_are_read_within_5_ms(text: str) -> None:
-    assert min(_seconds_to_read(text) for _ in range(7)) < 0.005
+def test_hostile_characters_cost_what_their_number_says(text: str) -> None:
+    """Ten times the characters, ten times the time; a pattern that backtracks would take a hundred times."""
+    tenth = min(_seconds_to_read(text[: len(text) // 10]) for _ in range(7))
+    assert min(_seconds_to_read(text) for _ in range(7)) < 40 * max(tenth, 10e-6)
 
 
 def _seconds_to_read(text: str) -> float:
