@@ -128,10 +128,9 @@ class Looker:
         try:
             found = await self._look_for(row)
         except EffectError:
-            # While Twilio does not answer, a look is repeated the more seldom the older it is.
-            age_ms = self._clock() - row.created_at
-            again_in = min(max(age_ms, FAILED_LOOK_MS), FAILED_LOOK_MAX_MS)
-            await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + again_in, row.tries))
+            await self._writer.run(
+                lambda unit: looks.postpone(unit, row.id, _again_at(unit.now, row.created_at), row.tries)
+            )
             raise
         LOOKS.labels(found="yes" if found else "no").inc()
         tries = row.tries + 1
@@ -159,7 +158,7 @@ class Looker:
         try:
             await self.look_at(sid, None, whole=False)
         except EffectError:
-            await self._writer.run(lambda unit: inbox.put_off(unit, sid, unit.now + FAILED_LOOK_MS))
+            await self._writer.run(lambda unit: put_off(unit, sid))
             raise
 
     async def look_at(
@@ -209,6 +208,16 @@ class Looker:
         if not messages or messages[-1].author == "system":
             return 0
         return await self.look_at(listed.conversation_sid, listed.service_sid, whole=True, born_at=born_at)
+
+
+def _again_at(now: int, since: int) -> int:
+    """While Twilio does not answer, a look is repeated the more seldom the longer it is waited for."""
+    return now + min(max(now - since, FAILED_LOOK_MS), FAILED_LOOK_MAX_MS)
+
+
+def put_off(unit: Unit, sid: str) -> None:
+    """A look at this conversation failed: what waits in it is due later."""
+    inbox.put_off(unit, sid, _again_at(unit.now, inbox.waiting_since(unit, sid)))
 
 
 def _made_since(unit: Unit, row: Any) -> str | None:

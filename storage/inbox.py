@@ -27,6 +27,12 @@ def put_off(unit: Unit, sid: str, due_at: int) -> None:
     )
 
 
+def waiting_since(unit: Unit, sid: str) -> int:
+    """When the oldest undecided event of this conversation came, milliseconds since 1970; now, where there is none."""
+    oldest = select(func.min(inbox.c.received_at)).where(_WAITING, inbox.c.conversation_sid == sid)
+    return unit.connection.execute(oldest).scalar() or unit.now
+
+
 def next_due(unit: Unit) -> int | None:
     """When the next undecided event or look is due, milliseconds since 1970."""
     times = [

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator import looker
 from orchestrator.directory import Directory
 from orchestrator.intake import Expected, Intake
 from storage import inbox, looks
@@ -188,6 +189,17 @@ def test_waiting_events_are_due_by_conversation_the_longest_due_first(store: Sto
         assert inbox.due_conversations(unit, 1) == [CONVERSATION]
         inbox.put_off(unit, CONVERSATION, NOON + 1300)
         assert inbox.due_conversations(unit, 10) == [sid("CH", 2)]
+
+
+@pytest.mark.parametrize(("waited_ms", "again_in_ms"), [(300, 1_000), (10_000, 10_000), (3_600_000, 30_000)])
+def test_what_waits_is_looked_for_the_more_seldom_the_longer_twilio_does_not_answer(
+    store: Store, waited_ms: int, again_in_ms: int
+) -> None:
+    store.take(started(), message(0), message(2))
+    store.clock.advance(waited_ms)
+    with store.unit() as unit:
+        looker.put_off(unit, CONVERSATION)
+        assert inbox.next_due(unit) == unit.now + again_in_ms
 
 
 def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
