@@ -29,7 +29,7 @@ from storage.writer import Writer
 log = structlog.get_logger()
 READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
-DRAIN_S = 8.0
+DRAIN_S = 6.0
 LOOP_REST_S = 1.0
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
