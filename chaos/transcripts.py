@@ -34,13 +34,13 @@ def violations(connection: Connection, world: Iterable[Conversation], ledger: Se
 
 
 def is_restless(connection: Connection, world: Iterable[Conversation]) -> bool:
-    """Whether anything is under way, or a customer's message has not been heard yet."""
+    """Whether anything is under way, a customer's message has not been heard yet, or somebody waits for a worker."""
     under_way = (
         select(func.count()).select_from(outbox).where(outbox.c.status.in_(OPEN_STATUSES)),
         select(func.count()).select_from(inbox).where(inbox.c.status == "waiting"),
         select(func.count()).select_from(look),
     )
-    if any(connection.execute(query).scalar_one() for query in under_way):
+    if any(connection.execute(query).scalar_one() for query in under_way) or any(nobody_waits(connection)):
         return True
     told = select(func.count()).where(history.c.trigger == "message_received")
     return bool(connection.execute(told).scalar_one() < len(written(world)))

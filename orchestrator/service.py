@@ -60,7 +60,7 @@ class Service:
         reached("start.before")
         await self.dispatcher.recover()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
-        self.hold.on_recovered = lambda: self._catch_up(outbox.bring_retries_forward)
+        self.hold.on_recovered = self._accepted_again
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.directory.keep_fresh,
             self.dispatcher.run,
@@ -103,6 +103,11 @@ class Service:
         except (TimeoutError, StorageError, SQLAlchemyError) as error:
             return f"the store cannot commit ({type(error).__name__})"
         return None
+
+    def _accepted_again(self) -> None:
+        """Twilio takes the account's credentials again; whoever was searched for in vain meanwhile waits too."""
+        self._catch_up(outbox.bring_retries_forward)
+        self.waiting_room.hint()
 
     def _catch_up(self, bring_forward: Callable[[Unit], int]) -> None:
         """A neighbour answers again: what waited for it is done now."""
