@@ -49,7 +49,18 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hint = asyncio.Event()
+        # More is due than can run: what a commit makes due waits its turn behind it.
+        self._is_crowded = False
         writer.on_started = self.start
+        writer.on_crowded = self._crowd
+        writer.room = lambda: 0 if self._is_crowded else self._free()
+
+    def _free(self) -> int:
+        return max(0, SIDE_BY_SIDE - len(self._tasks))
+
+    def _crowd(self) -> None:
+        self._is_crowded = True
+        self._hint.set()
 
     def start(self, dues: Sequence[Due]) -> None:
         """Perform effects that are marked running."""
@@ -60,6 +71,8 @@ class Dispatcher:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if self._tasks.get(task.get_name()) is task:
             del self._tasks[task.get_name()]
+        if self._is_crowded:
+            self._hint.set()
         if not task.cancelled() and task.exception() is not None:
             log.critical("effect_died", key=task.get_name(), exc_info=task.exception())
 
@@ -96,12 +109,12 @@ class Dispatcher:
                 if loop.time() >= search_at:
                     search_at = loop.time() + SEARCH_EVERY * self._poll_s
                     await self._find_lost()
-                more = await self._writer.run(lambda unit: unit.lanes.start_due(SIDE_BY_SIDE))
-                next_due = await self._writer.run(outbox.next_due)
-                if more:
-                    continue
-                if next_due is not None:
-                    wait_s = min(wait_s, max(0.02, (next_due - self._clock()) / 1000))
+                if self._free():
+                    if await self._start_due():
+                        continue
+                    next_due = await self._writer.run(outbox.next_due)
+                    if next_due is not None:
+                        wait_s = min(wait_s, max(0.02, (next_due - self._clock()) / 1000))
             except StorageError as error:
                 log.error("outbox_not_read", reason=str(error))
             try:
@@ -109,6 +122,13 @@ class Dispatcher:
                     await self._hint.wait()
             except TimeoutError:
                 continue
+
+    async def _start_due(self) -> bool:
+        """Start what is due, as far as there is room; whether to ask again. After a crowd that is always so: a commit
+        that still saw it may have left something."""
+        free, was_crowded = self._free(), self._is_crowded
+        self._is_crowded = await self._writer.run(lambda unit: unit.lanes.start_due(free))
+        return self._is_crowded or was_crowded
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more, and let what runs finish; what does not is left for the next start."""

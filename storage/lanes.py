@@ -38,13 +38,16 @@ class Due:
 @dataclass(slots=True)
 class Lanes:
     """The outbox as one transaction sees it. `scope` gives a conversation's service SID and the name Twilio has of it;
-    `started` gathers what this transaction marked running; `may_start` is false while the service drains."""
+    `started` gathers what this transaction marked running, at most `room` by its own commit, and `is_crowded` says that
+    more was due; `may_start` is false while the service drains."""
 
     connection: Connection
     now: int
     may_start: bool
+    room: int
     scope: Callable[[str], tuple[str | None, str | None]]
     started: list[Due] = field(default_factory=list)
+    is_crowded: bool = False
     _new: list[dict[str, Any]] = field(default_factory=list)
     _closings: list[dict[str, Any]] = field(default_factory=list)
     _freed: set[str] = field(default_factory=set)
@@ -125,20 +128,31 @@ class Lanes:
             self._start_new(set(busy))
             self.connection.execute(insert(outbox), self._new)
             self._new = []
-        self._start([busy[lane] for lane in self._freed if lane in busy])
+        self._start_freed([busy[lane] for lane in self._freed if lane in busy])
         self._freed = set()
 
     def _start_new(self, busy: set[str]) -> None:
         for row in self._new:
             if row["status"] == "skipped":
                 continue
-            if self.may_start and row["lane"] not in busy:
+            if row["lane"] not in busy and self._has_room():
                 row |= {"status": "running", "attempts": 1, "intent_at": self.now}
                 self.started.append(self._due(row, "pending"))
             busy.add(row["lane"])
 
-    def _start(self, heads: Sequence[Row[Any]]) -> None:
-        due = [h for h in heads if self.may_start and h.status != "running" and h.due_at <= self.now]
+    def _has_room(self) -> bool:
+        """Whether this commit may start one more; that one was due is told where it may not."""
+        if not self.may_start:
+            return False
+        self.is_crowded |= len(self.started) >= self.room
+        return len(self.started) < self.room
+
+    def _start_freed(self, heads: Sequence[Row[Any]]) -> None:
+        for head in heads:
+            if head.status != "running" and head.due_at <= self.now and self._has_room():
+                self._start([head])
+
+    def _start(self, due: Sequence[Row[Any]]) -> None:
         if due:
             self.connection.execute(_START_EFFECT, [{"b_key": head.key, "b_now": self.now} for head in due])
         for head in due:
@@ -147,7 +161,9 @@ class Lanes:
             self.started.append(self._due(row | {"attempts": head.attempts + 1, "intent_at": intent}, head.status))
 
     def start_due(self, limit: int) -> bool:
-        """Start the due heads of at most `limit` lanes; whether there may be more."""
+        """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
+        if not self.may_start:
+            return False
         heads = self.connection.execute(_SELECT_DUE, {"now": self.now, "limit": limit}).all()
         self._start(heads)
         return len(heads) == limit

@@ -4,6 +4,7 @@ Conversations are read once and kept here, so two events of one conversation in 
 gathered and written together by `flush`. Nothing here calls out, and nobody is answered before the commit.
 """
 
+import sys
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -35,18 +36,20 @@ class Stored:
 
 @dataclass(slots=True)
 class Unit:
-    """One transaction. `now` in milliseconds; `may_start` is false while the service drains."""
+    """One transaction. `now` in milliseconds; `may_start` is false while the service drains, and `room` is how many
+    effects it may start."""
 
     connection: Connection
     now: int
     may_start: InitVar[bool] = True
+    room: InitVar[int] = sys.maxsize
     lanes: Lanes = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def __post_init__(self, may_start: bool) -> None:
-        self.lanes = Lanes(self.connection, self.now, may_start, self._scope)
+    def __post_init__(self, may_start: bool, room: int) -> None:
+        self.lanes = Lanes(self.connection, self.now, may_start, room, self._scope)
 
     def _scope(self, sid: str) -> tuple[str | None, str | None]:
         stored = self.conversation(sid)

@@ -8,6 +8,7 @@ Works may therefore run twice and must do nothing but through the unit they are 
 
 import asyncio
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +38,8 @@ class _Work:
 
 class Writer:
     """Runs works in shared transactions. `on_started` is called in the event loop, after the commit, with the effects
-    that the commit marked running; `clock` gives milliseconds since 1970."""
+    that the commit marked running, and `on_crowded` where more was due than the `room` it may start; `clock` gives
+    milliseconds since 1970."""
 
     def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
         self._engine = engine
@@ -46,6 +48,8 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._event_loop = asyncio.get_running_loop()
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
+        self.on_crowded: Callable[[], None] = lambda: None
+        self.room: Callable[[], int] = lambda: sys.maxsize
         self.may_start = True
         self._closed = False
         self._thread.start()
@@ -99,7 +103,7 @@ class Writer:
 
     def _transact(self, works: list[_Work]) -> Unit:
         with self._engine.begin() as connection:
-            unit = Unit(connection, self._clock(), self.may_start)
+            unit = Unit(connection, self._clock(), self.may_start, self.room())
             for work in works:
                 work.result = work.run(unit)
             unit.flush()
@@ -113,6 +117,8 @@ class Writer:
         def answer() -> None:
             if unit is not None and unit.lanes.started:
                 self.on_started(unit.lanes.started)
+            if unit is not None and unit.lanes.is_crowded:
+                self.on_crowded()
             for work in works:
                 if work.future.done():
                     continue

@@ -208,6 +208,31 @@ def test_at_most_so_many_are_started_and_whether_there_are_more_is_told(store: S
         assert len(unit.lanes.started) == count
 
 
+def test_a_commit_starts_as_many_as_there_is_room_for_and_says_that_more_was_due(store: Store) -> None:
+    with store.unit() as unit:
+        unit.lanes.room = 2
+        for number in range(1, 4):
+            ask_for(unit, SendMessage("hello"), conversation=number)
+    assert len(unit.lanes.started) == 2
+    assert unit.lanes.is_crowded
+    assert statuses(store) == ["running", "running", "pending"]
+    with store.unit() as unit:
+        unit.lanes.room = 0
+        assert not unit.lanes.start_due(10)
+    assert [due.conversation_sid for due in unit.lanes.started] == [sid("CH", 3)]
+    assert not unit.lanes.is_crowded
+
+
+def test_a_freed_lane_without_room_goes_on_when_there_is(store: Store) -> None:
+    [first] = decided(store, SendMessage("one"), SendMessage("two"))
+    with store.unit() as unit:
+        unit.lanes.room = 0
+        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
+    assert unit.lanes.started == []
+    assert unit.lanes.is_crowded
+    assert said(due_now(store)) == ["two"]
+
+
 def test_an_effect_carries_what_its_performer_needs(store: Store) -> None:
     with store.unit() as unit:
         take(unit, report(started(name="Maria Sanchez")), SURE)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import dispatcher as dispatching
 from orchestrator import service as services
 from orchestrator.directory import Directory
 from orchestrator.intake import Intake, Outcome
@@ -71,6 +72,22 @@ async def test_effects_that_were_started_and_never_heard_of_are_found(
     assert forgotten
     assert {effect["status"] for effect in dump["effects"]} == {"done"}
     assert len(await bare_house.said(conversation)) == 3
+
+
+async def test_what_a_slow_twilio_cannot_take_yet_waits_unstarted_and_all_of_it_is_done(
+    bare_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is marked running is in doubt after a crash: no more is marked than can run. Polling is too slow here."""
+    monkeypatch.setattr(dispatching, "SIDE_BY_SIDE", 4)
+    await bare_house.start(DISPATCH_POLL_S="600")
+    await bare_house.post("/sandbox/faults", {"latency_ms": 100}, "PUT")
+    said = [bare_house.say(f"+155501001{number:02d}", "Hello") for number in range(20)]
+    conversations = await asyncio.gather(*said)
+    crowd = [await bare_house.service.writer.run(outbox.running) for _ in range(20)]
+    assert 0 < max(len(running) for running in crowd) <= 8
+    for conversation in conversations:
+        dump = await bare_house.quiet(conversation)
+        assert {effect["status"] for effect in dump["effects"]} == {"done"}
 
 
 async def test_a_loop_that_fails_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
