@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import get_args
 
 from chaos.frame import Figure, Scale
-from chaos.stage import HASTE, Stage, stage
-from chaos.stories import everything
+from chaos.stage import HASTE, Stage, Story, stage
+from chaos.stories import bot_troubled, everything
 from chaos.traps import Trap, found
 from states.effects import Effect
 from states.names import snake_case
@@ -45,6 +45,11 @@ class Case:
             before = Trap("call.after", "kill", f"{note}-before", self.kind)
             return [before, Trap(self.point, self.act, str(note), self.kind if self.point == "probe" else None)]
         return [Trap(self.point, self.act, str(note), self.kind)]
+
+    def story(self) -> Story:
+        """What is played. A bot that fails is not asked again: a customer waits for it."""
+        fails = (self.kind, self.act) == ("ask_bot", "raise") and self.point in ("call.before", "call.after")
+        return bot_troubled if fails else everything
 
     def __str__(self) -> str:
         return f"{self.act} at {self.point} for {self.kind}"
@@ -94,7 +99,7 @@ async def _run_all(mine: Sequence[Case]) -> list[str]:
 async def run(here: Stage, case: Case) -> list[str]:
     """One case; what must not have happened."""
     traps = case.traps(here.folder)
-    violations = await here.play(everything, traps)
+    violations = await here.play(case.story(), traps)
     sprung = (found(Path(trap.file))[1] for trap in traps)
     violations += [f"{trap.place} was never reached" for trap, fired in zip(traps, sprung, strict=True) if not fired]
     return [f"{case}: {line}" for line in violations]

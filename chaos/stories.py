@@ -4,7 +4,7 @@ from collections import Counter
 
 from chaos.stage import Stage, Story, Stuck
 from orchestrator.adapters.menu_bot import INSTRUCTIONS, LOOKING_FOR_ANYONE, LOOKING_FOR_PERSON
-from states.texts import PLEASE_WAIT, WELCOME
+from states.texts import BOT_TROUBLE, PLEASE_WAIT, WELCOME
 
 MARIA, OTHER = "+15550100001", "+15550100007"
 GRACE = "grace@example.test"
@@ -81,6 +81,15 @@ async def everything(stage: Stage) -> None:
     await stage.until(stage.is_quiet)
     _was_told(stage, MARIA, WELCOME, INSTRUCTIONS, LOOKING_FOR_ANYONE, perhaps=PLEASE_WAIT)
     _was_told(stage, OTHER, WELCOME, FOUND_GRACE)
+
+
+async def bot_troubled(stage: Stage) -> None:
+    """The bot fails over the first message: the customer is told so, and has a worker instead."""
+    await stage.say(MARIA, "Hello")
+    await stage.hears(MARIA, BOT_TROUBLE)
+    await stage.reaches(MARIA, "with_worker")
+    await stage.until(stage.is_quiet)
+    _was_told(stage, MARIA, WELCOME, BOT_TROUBLE, perhaps=PLEASE_WAIT)
 
 
 GOLDEN: dict[str, Story] = {

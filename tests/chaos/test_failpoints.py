@@ -13,6 +13,7 @@ async def test_death_surprise_and_delay_at_a_failpoint_leave_no_trace() -> None:
             failpoints.Case("call.after", "send_message", "kill"),
             failpoints.Case("settle.before", "send_message", "raise"),
             failpoints.Case("recover", "add_participant", "kill"),
+            failpoints.Case("call.after", "ask_bot", "raise"),
         ):
             assert await failpoints.run(here, case) == []
 
