@@ -25,7 +25,7 @@ from storage.schema import history
 HASTE = {"PUBLISH_GRACE_S": "0.3", "QUIET_PERIOD_S": "1", "DISPATCH_POLL_S": "0.5", "RECONCILE_S": "300"}
 COPIES, AT_ONCE, LATER_S = 5, 3, 2.0
 WRITERS = 16
-WEBHOOKS_A_TEXT = 5
+WEBHOOKS_A_TEXT = 3.5
 TEXTS_A_CUSTOMER = 8
 TEXTS = ("Hello", "What is this?", "I see", "Thanks", "AGENT", "grace@example.test")
 _SIDS = {
@@ -46,7 +46,7 @@ async def deliveries(scale: Scale) -> Figure:
         it.sandbox.webhooks.targets = Targets.at(network_url)
         it.sandbox.world.workforce.settings.event_callback_url = f"{network_url}/taskrouter-event"
         async with serving(network.app(), port):
-            await _talk(it, scale.of(10_000) // WEBHOOKS_A_TEXT, random.Random(f"{scale.seed}/texts"))
+            await _talk(it, round(scale.of(10_000) / WEBHOOKS_A_TEXT), random.Random(f"{scale.seed}/texts"))
             await network.delivered()
             await _say_goodbye(it)
             await network.delivered()

@@ -17,6 +17,7 @@ from states.events import ConversationClosed
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 from storage.lanes import Due
 from storage.unit import Unit
+from storage.writer import About
 
 T = TypeVar("T")
 AUTHOR = "system"
@@ -41,10 +42,12 @@ class PlayedWriter:
     clock: PlayedClock
     started: list[Due] = field(default_factory=list)
 
-    async def run(self, work: Callable[[Unit], T]) -> T:
+    async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
         """The result of `work`; what raises leaves nothing behind."""
         with self.connection.begin_nested():
             unit = Unit(self.connection, self.clock())
+            if about is not None:
+                unit.read_ahead([about.sid], [about.key])
             result = work(unit)
             unit.flush()
         self.started += unit.lanes.started

@@ -17,7 +17,7 @@ from storage import looks
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
-from storage.writer import Writer
+from storage.writer import About, Writer
 
 EventMaker = Callable[[Unit], Event | None]
 Result = Event | Report
@@ -68,7 +68,7 @@ class Intake:
             stored = unit.conversation(report.conversation_sid)
             return fresh, stored is not None and stored.has_waiting
 
-        fresh, waits = await self._writer.run(work)
+        fresh, waits = await self._writer.run(work, About(report.conversation_sid, report.key))
         if waits:
             self.on_due()
         return fresh

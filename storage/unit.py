@@ -5,6 +5,7 @@ gathered and written together by `flush`. Nothing here calls out, and nobody is 
 """
 
 import sys
+from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -47,6 +48,8 @@ class Unit:
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _unheard: set[str] = field(default_factory=set)
+    _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def __post_init__(self, may_start: bool, room: int) -> None:
         self.lanes = Lanes(self.connection, self.now, may_start, room, self._scope)
@@ -55,8 +58,20 @@ class Unit:
         stored = self.conversation(sid)
         return (None, None) if stored is None else (stored.service_sid, stored.friendly_name)
 
+    def read_ahead(self, sids: Collection[str], keys: Collection[str]) -> None:
+        """Read what the works of this transaction will ask for, all at once: a question costs more than its answer."""
+        rows = self.connection.execute(_SELECT_CONVERSATIONS, {"sids": list(sids)})
+        self._known = {row.sid: stored_of(row) for row in rows}
+        self._unheard = set(sids) - self._known.keys()
+        found = {
+            row["key"]: dict(row) for row in self.connection.execute(_SELECT_INBOXES, {"keys": list(keys)}).mappings()
+        }
+        self._read = {key: found.get(key) for key in keys}
+
     def conversation(self, sid: str) -> Stored | None:
         """The conversation as this transaction has it, None if it was never heard of."""
+        if sid in self._unheard:
+            return None
         if sid not in self._known:
             row = self.connection.execute(_SELECT_CONVERSATION, {"sid": sid}).one_or_none()
             if row is None:
@@ -70,6 +85,7 @@ class Unit:
         if stored is None:
             fresh = Conversation(sid=ConversationSid(sid), created_at=self.now, updated_at=self.now)
             stored = self._known[sid] = Stored(fresh, None, dirty=True)
+            self._unheard.discard(sid)
         if service_sid is not None and stored.service_sid is None:
             stored.service_sid, stored.dirty = service_sid, True
         return stored
@@ -100,11 +116,14 @@ class Unit:
         """What stands in the inbox under an idempotency key."""
         if key in self._inbox:
             return self._inbox[key]
+        if key in self._read:
+            return self._read[key]
         row = self.connection.execute(_SELECT_INBOX, {"key": key}).mappings().one_or_none()
         return None if row is None else dict(row)
 
     def record(self, **row: Any) -> None:
         """Add an inbox row, or replace the one with its key."""
+        self._read.pop(row["key"], None)
         self._inbox[row["key"]] = {"due_at": None, "tries": 0, "version": None, "last_error": None, **row}
 
     def waiting(self, sid: str) -> list[dict[str, Any]]:
@@ -176,7 +195,9 @@ def _conversation_row(stored: Stored) -> dict[str, Any]:
 
 
 _SELECT_CONVERSATION = select(conversation).where(conversation.c.sid == bindparam("sid"))
+_SELECT_CONVERSATIONS = select(conversation).where(conversation.c.sid.in_(bindparam("sids", expanding=True)))
 _SELECT_INBOX = select(inbox).where(inbox.c.key == bindparam("key"))
+_SELECT_INBOXES = select(inbox).where(inbox.c.key.in_(bindparam("keys", expanding=True)))
 _SELECT_WAITING = (
     select(inbox)
     .where(inbox.c.conversation_sid == bindparam("sid"), inbox.c.status == "waiting")

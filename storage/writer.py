@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
@@ -28,10 +28,18 @@ T = TypeVar("T")
 BATCH_MAX = 256
 
 
+class About(NamedTuple):
+    """What a work will read: a conversation, by SID, and an inbox row, by key."""
+
+    sid: str
+    key: str
+
+
 @dataclass(slots=True)
 class _Work:
     run: Callable[[Unit], Any]
     future: asyncio.Future[Any]
+    about: About | None
     result: Any = None
     error: BaseException | None = None
 
@@ -54,14 +62,14 @@ class Writer:
         self._closed = False
         self._thread.start()
 
-    async def run(self, work: Callable[[Unit], T]) -> T:
-        """Run `work` in the next transaction; its result once committed. Raises what the work raised, DatabaseBusy when
-        another program held the database for too long, StorageError for what else the database refused, or when the
-        writer was closed."""
+    async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
+        """Run `work` in the next transaction; its result once committed. What it is `about` is read for all works at
+        once. Raises what the work raised, DatabaseBusy when another program held the database for too long,
+        StorageError for what else the database refused, or when the writer was closed."""
         if self._closed:
             raise StorageError("the store is closed; nothing was written")
         future: asyncio.Future[T] = self._event_loop.create_future()
-        self._queue.put(_Work(work, future))
+        self._queue.put(_Work(work, future, about))
         return await future
 
     async def close(self) -> None:
@@ -104,6 +112,9 @@ class Writer:
     def _transact(self, works: list[_Work]) -> Unit:
         with self._engine.begin() as connection:
             unit = Unit(connection, self._clock(), self.may_start, self.room())
+            about = [work.about for work in works if work.about is not None]
+            if len(about) > 1:
+                unit.read_ahead({it.sid for it in about}, {it.key for it in about})
             for work in works:
                 work.result = work.run(unit)
             unit.flush()

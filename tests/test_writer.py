@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
+from orchestrator.directory import Directory
+from orchestrator.intake import Intake
 from orchestrator.taking import take
 from storage import engine as storage_engine
 from storage.engine import writing_engine
@@ -179,6 +181,22 @@ async def test_what_a_commit_started_is_reported_before_the_caller_is_answered_a
     assert seen == []
     await bench.writer.run(first_message)
     assert seen == [(["find_customer", "send_message", "ask_bot"], ["awaiting_choice"])]
+
+
+async def test_what_the_works_of_a_transaction_are_about_is_read_at_once(bench: Bench) -> None:
+    """Five conversations begin and two of the reports come twice, one of them in an earlier transaction."""
+    intake = Intake(bench.writer, Directory(None), grace_ms=1000)
+    assert await intake.accept(report(started(), 1))
+    asked: list[str] = []
+    event.listen(bench.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    async with bench.held():
+        numbers = (1, 2, 3, 4, 4, 5)
+        taken = asyncio.gather(*(intake.accept(report(started(), number)) for number in numbers))
+    assert await taken == [False, True, True, True, False, True]
+    assert column(bench.store.rows(conversation), "sid") == [sid("CH", number) for number in range(1, 6)]
+    asked_for = [" ".join(text.split()) for text in asked]
+    assert sum("FROM conversation WHERE conversation.sid" in text for text in asked_for) == 1
+    assert sum('FROM inbox WHERE inbox."key"' in text for text in asked_for) == 1
 
 
 async def test_while_the_service_drains_nothing_is_started(bench: Bench) -> None:
