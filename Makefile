@@ -9,7 +9,7 @@ WANTED := setup.cfg pyproject.toml constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos lint format diagram screenshots clean
+.PHONY: help run test chaos bench lint format diagram screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: $(VENV)/installed-test ## run the whole test suite
 # FULL=1 for the whole figures (hours), SEED=7 for another run, ONLY="kill_nine deliveries" for some scenarios.
 chaos: $(VENV)/installed-test ## faults on purpose, and what came of them; FULL=1 for the whole figures
 	@$(BIN)/python -m chaos $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+# ROUNDS=5 SECONDS=4 STORED=1000000 JSON=bench.json
+bench: $(VENV)/installed-test ## what a webhook costs, as ratios to a bare aiohttp handler; on a quiet machine
+	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(STORED),--stored $(STORED)) $(if $(JSON),--json $(JSON))
 
 lint: $(VENV)/installed-test ## check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
