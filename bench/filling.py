@@ -23,7 +23,7 @@ def fill(database: Path, how_many: int, progress: Callable[[int], None]) -> None
         with writing(url) as connection:
             for table in TABLES:
                 _copy(connection, table, (template, address), first, min(first + STEP, how_many))
-        progress(first)
+        progress(min(first + STEP, how_many))
     with writing(url) as connection:
         connection.exec_driver_sql("ANALYZE")
 

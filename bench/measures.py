@@ -131,8 +131,7 @@ def _fill(database: Path, how_many: int) -> None:
     began = time.monotonic()
 
     def progress(done: int) -> None:
-        if done % 100_000 < filling.STEP:
-            print(f"  {done:,} of {how_many:,} conversations stored", end="\r", flush=True)  # noqa: T201
+        print(f"  {done:,} of {how_many:,} conversations stored", end="\r", flush=True)  # noqa: T201
 
     filling.fill(database, how_many, progress)
     print(f"  {how_many:,} conversations stored in {time.monotonic() - began:.0f} s" + " " * 20)  # noqa: T201

@@ -39,7 +39,7 @@ async def power_cuts(scale: Scale) -> Figure:
     fault = f"{CUTS} power cuts simulated on the database file (writes since the last fsync dropped or torn)"
     compiler = c_compiler()
     if compiler is None:
-        return Figure(fault, "SKIPPED, nothing was proved: there is no C compiler here (cc, gcc or clang)")
+        return Figure(fault, "nothing", ["nothing was proved: install a C compiler (cc, gcc or clang)"])
     return await asyncio.to_thread(_run, scale, fault, compiler)
 
 

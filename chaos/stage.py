@@ -51,8 +51,8 @@ class Stuck(Exception):
 
 
 @cache
-def _template() -> bytes:
-    """A database with its schema and the seeded customers."""
+def template() -> bytes:
+    """A database with its schema and the seeded customers; the migrations run once for all who ask."""
     with TemporaryDirectory() as folder:
         url = f"sqlite+aiosqlite:///{folder}/hub.db"
         upgrade(url)
@@ -82,7 +82,7 @@ class Stage:
         """Play a story from the beginning, a trap laid in each of the first lives; the violations."""
         for path in self.folder.glob("hub.db*"):
             path.unlink()
-        (self.folder / "hub.db").write_bytes(_template())
+        (self.folder / "hub.db").write_bytes(template())
         await self.sandbox.reset()
         self._over = False
         keeper = asyncio.create_task(self._keep_alive(deque(traps)))

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-import pytest
 from twilio.request_validator import RequestValidator
 
 from orchestrator.sandbox import seeds
+from tests.chaos.conftest import lacking
 from tests.e2e.conftest import fresh_database
 from tests.process.conftest import Place, Running, until
 
@@ -215,7 +215,7 @@ async def test_a_full_disk_is_told_and_survived(place: Place) -> None:
     mount_point.mkdir()
     words = a_small_disk(mount_point)
     if not words:
-        pytest.skip("no user and mount namespaces here")
+        lacking("there are no user and mount namespaces here")
     with serving(place, mount_point / "hub.db", words) as process:
         # What the service sees there, seen from here.
         disk = Path(f"/proc/{process}/root{mount_point}")

@@ -7,41 +7,28 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, closing
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from chaos.stage import template
 from orchestrator.app import build_app
-from orchestrator.customer_book import seed
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.server import Running
 from orchestrator.sandbox.server import start as start_sandbox
 from orchestrator.service import SERVICE, Service
 from orchestrator.settings import Settings
-from storage.opening import upgrade
 
 ARTICLE_FILTERS = ["onConversationAdd", "onMessageAdd", "onParticipantAdded"]
 PATIENCE_S = 15.0
 
 
-@cache
-def _template() -> bytes:
-    """A database with its schema and the seeded customers: migrations run once for all houses."""
-    with TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{folder}/hub.db"
-        upgrade(url)
-        seed(url)
-        return Path(folder, "hub.db").read_bytes()
-
-
 def fresh_database(path: Path) -> None:
     """A database that was created now."""
-    path.write_bytes(_template())
+    path.write_bytes(template())
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = ? WHERE name = 'created_at'", [str(time.time_ns() // 1_000_000)])
 
