@@ -4,7 +4,6 @@ Commands that only read open the database read-only, beside a running service or
 one short transaction.
 """
 
-import gc
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -19,10 +18,6 @@ from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, co
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
 from storage.errors import DatabaseUnusable, StorageError
-
-# Objects made between two collections. Python's own 700 is met some hundred times by the imports alone, in vain: it
-# costs a fifth of the start, and pauses later.
-GARBAGE_THRESHOLD = 50_000
 
 app = commands(
     name="expert-hub",
@@ -41,7 +36,6 @@ app.add_typer(db, name="db")
 
 def main() -> None:
     """Run a command; what is wrong with the configuration or the database is told in lines, not in a traceback."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         app()
     except SettingsError as error:
