@@ -1,4 +1,7 @@
-"""The composition root: Settings in, web.Application out. The only place that knows which adapter plays which port."""
+"""The composition root: Settings in, web.Application out. The only place that knows which adapter plays which port.
+
+What only some settings ask for is imported where they do, for the start waits for every import.
+"""
 
 import asyncio
 import time
@@ -13,10 +16,7 @@ from orchestrator import debug, metrics, webhooks
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
-from orchestrator.adapters.http_bot import HttpBot
 from orchestrator.adapters.menu_bot import MenuBot
-from orchestrator.adapters.strapi_crm import StrapiCrm
-from orchestrator.customer_book import seed
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.intake import Intake
@@ -86,6 +86,8 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     await asyncio.to_thread(upgrade, url)
     await asyncio.to_thread(check, url)
     if settings.sandbox_mode and settings.crm == "book":
+        from orchestrator.customer_book import seed
+
         await asyncio.to_thread(seed, url)
     writer = Writer(writing_engine(url), wall_clock)
     reader = reading_engine(url)
@@ -148,6 +150,8 @@ async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversati
 
 def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession) -> Crm:
     if settings.crm == "strapi":
+        from orchestrator.adapters.strapi_crm import StrapiCrm
+
         assert settings.strapi_url is not None, "settings refuse CRM=strapi without STRAPI_URL"
         password, token = settings.strapi_password, settings.strapi_token
         return StrapiCrm(
@@ -163,6 +167,8 @@ def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession
 
 def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:
     if settings.bot == "http":
+        from orchestrator.adapters.http_bot import HttpBot
+
         assert settings.bot_url is not None, "settings refuse BOT=http without BOT_URL"
         return HttpBot(session, settings.bot_url, settings.bot_timeout_s)
     return MenuBot()

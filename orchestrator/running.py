@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import typer
@@ -19,9 +19,10 @@ from aiohttp import web
 from orchestrator.errors import SettingsError
 from orchestrator.logs import configure
 from orchestrator.sandbox import seeds
-from orchestrator.sandbox.server import Running
-from orchestrator.sandbox.server import start as start_sandbox
 from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.server import Running
 
 log = structlog.get_logger()
 SHUTDOWN_S = 3.0
@@ -90,16 +91,19 @@ async def _sandbox(settings: Settings, service_url: str) -> int:
     return 0
 
 
-async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> Running:
+async def _start_sandbox(stack: AsyncExitStack, port: int, service_url: str) -> "Running":
+    # With its page and Jinja it takes a while to load, and a service with Twilio has no use for it.
+    from orchestrator.sandbox.server import start
+
     try:
-        running = await start_sandbox("127.0.0.1", port, service_url)
+        running = await start("127.0.0.1", port, service_url)
     except OSError as error:
         raise _cannot_listen("SANDBOX_PORT", "127.0.0.1", port, error) from error
     stack.push_async_callback(running.stop)
     return running
 
 
-def _introduce(running: Running) -> None:
+def _introduce(running: "Running") -> None:
     typer.echo(f"The sandbox, a local Twilio with a phone, is on {running.url}")
     typer.echo(f"  account {seeds.ACCOUNT_SID}  token {seeds.AUTH_TOKEN}")
 

@@ -34,7 +34,8 @@ HASTE = {
 OPEN = ("pending", "running", "retrying", "ambiguous")
 # Commands that end are copies of one process that has imported the program; those that stay are their own interpreters.
 _COPIES = multiprocessing.get_context("forkserver")
-_COPIES.set_forkserver_preload(["orchestrator.cli", "orchestrator.dumps", "orchestrator.running", "orchestrator.app"])
+_PROGRAM = ("cli", "dumps", "running", "app", "customer_book", "sandbox.server")
+_COPIES.set_forkserver_preload([f"orchestrator.{name}" for name in _PROGRAM])
 
 
 @dataclass(frozen=True)
