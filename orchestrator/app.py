@@ -17,6 +17,9 @@ from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
+from orchestrator.adapters.twilio_client import TwilioClient
+from orchestrator.adapters.twilio_conversations import TwilioConversations
+from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.intake import Intake
@@ -92,7 +95,7 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     writer = Writer(writing_engine(url), wall_clock)
     reader = reading_engine(url)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    conversations, workers, hold = await _twilio(settings, stack)
+    conversations, workers, hold = _twilio(settings, stack)
     directory = Directory(workers)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
@@ -128,24 +131,23 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     )
 
 
-async def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
-    """The official client over our transport. It is imported here, for its resource classes take a while to load."""
-    from twilio.rest import Client
-
-    from orchestrator.adapters.twilio_conversations import TwilioConversations
-    from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
-    from orchestrator.adapters.twilio_transport import TwilioTransport
-
-    transport = TwilioTransport(api_url=settings.twilio_api_url, timeout_s=settings.effect_timeout_s)
-    stack.push_async_callback(transport.close)
-    token = settings.twilio_auth_token.get_secret_value()
-    client = Client(settings.twilio_account_sid, token, http_client=transport)
+def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
+    """Twilio's two sides, over the official client and our transport."""
+    hold = AccountHold()
+    client = TwilioClient(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token.get_secret_value(),
+        settings.effect_timeout_s,
+        settings.twilio_api_url,
+        hold,
+    )
+    stack.push_async_callback(client.close)
     conversations = TwilioConversations(client)
-    transport.hold.probe = conversations.any_one
+    hold.probe = conversations.any_one
     workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
     if workspace is None or queue is None:
-        return conversations, None, transport.hold
-    return conversations, TwilioTaskRouter(client, workspace, queue), transport.hold
+        return conversations, None, hold
+    return conversations, TwilioTaskRouter(client, workspace, queue), hold
 
 
 def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession) -> Crm:

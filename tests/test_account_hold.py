@@ -14,6 +14,7 @@ from orchestrator.metrics import REGISTRY
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.server import Running, start
+from tests.clients import at_hand
 
 SOON_S = 0.05
 
@@ -47,7 +48,7 @@ async def transport(sandbox: Running) -> AsyncIterator[TwilioTransport]:
 
 @pytest.fixture
 def port(transport: TwilioTransport) -> TwilioConversations:
-    return TwilioConversations(Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport))
+    return TwilioConversations(at_hand(Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)))
 
 
 @pytest.mark.parametrize("status", [401, 403])

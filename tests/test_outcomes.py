@@ -20,6 +20,7 @@ from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_transport import TwilioTransport
 from orchestrator.errors import Ambiguous, EffectError, Gone, Held, NotProcessed, NotSent, Rejected
 from orchestrator.ports import Published
+from tests.clients import at_hand
 
 CH = "CH00000000000000000000000000000001"
 TIMEOUT_S = 0.5
@@ -189,7 +190,7 @@ async def raw_server(behave: Misbehaviour, reads: bool = True) -> AsyncIterator[
 @asynccontextmanager
 async def conversations_at(url: str) -> AsyncIterator[TwilioConversations]:
     async with TwilioTransport(TIMEOUT_S, url) as transport:
-        yield TwilioConversations(Client("AC" + "0" * 32, "token", http_client=transport))
+        yield TwilioConversations(at_hand(Client("AC" + "0" * 32, "token", http_client=transport)))
 
 
 async def send_to(url: str) -> Published:
@@ -381,6 +382,6 @@ async def test_who_is_there_already_was_added_and_who_is_elsewhere_was_not(code:
 async def test_after_close_nothing_is_sent() -> None:
     transport = TwilioTransport(TIMEOUT_S, "http://127.0.0.1:1")
     await transport.close()
-    conversations = TwilioConversations(Client("AC" + "0" * 32, "token", http_client=transport))
+    conversations = TwilioConversations(at_hand(Client("AC" + "0" * 32, "token", http_client=transport)))
     with pytest.raises(NotSent, match="closed"):
         await conversations.conversation(CH)

@@ -16,6 +16,7 @@ from orchestrator.sandbox import seeds
 from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.server import Running, start
+from tests.clients import at_hand
 
 CUSTOMER, PROXY = "+15550100001", "+15550100999"
 NOWHERE = "CH" + "0" * 32
@@ -37,7 +38,7 @@ async def client(sandbox: Running) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def port(client: Client) -> Conversations:
-    return TwilioConversations(client)
+    return TwilioConversations(at_hand(client))
 
 
 @pytest.fixture
@@ -359,7 +360,7 @@ async def test_a_removed_conversation_is_gone(port: Conversations, service: str 
 
 async def test_a_wrong_token_is_held(sandbox: Running, ch: str) -> None:
     async with TwilioTransport(5.0, sandbox.url) as transport:
-        port = TwilioConversations(Client(seeds.ACCOUNT_SID, "wrong", http_client=transport))
+        port = TwilioConversations(at_hand(Client(seeds.ACCOUNT_SID, "wrong", http_client=transport)))
         with pytest.raises(Held):
             await port.send_message(ch, "Hello", "k")
         with pytest.raises(Held):

@@ -14,6 +14,7 @@ from orchestrator.ports import Worker, Workers
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.server import Running, start
+from tests.clients import at_hand
 
 NOW_MS = 1_790_000_000_000
 
@@ -55,7 +56,7 @@ async def twilio(sandbox: Running) -> AsyncIterator[Any]:
 @pytest.fixture
 def port(transport: Interrupted) -> Workers:
     client = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)
-    return TwilioTaskRouter(client, seeds.WORKSPACE_SID, seeds.TASK_QUEUE_SID)
+    return TwilioTaskRouter(at_hand(client), seeds.WORKSPACE_SID, seeds.TASK_QUEUE_SID)
 
 
 async def hired(twilio: Any, identity: str = "new@example.test", attributes: object = None) -> str:
@@ -83,7 +84,7 @@ async def test_everyone_is_listed_and_the_available_apart(port: Workers) -> None
 
 async def test_the_available_are_those_of_the_configured_queue(sandbox: Running, transport: Interrupted) -> None:
     client = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)
-    assert await TwilioTaskRouter(client, seeds.WORKSPACE_SID, "WQ" + "0" * 32).available() == []
+    assert await TwilioTaskRouter(at_hand(client), seeds.WORKSPACE_SID, "WQ" + "0" * 32).available() == []
 
 
 async def test_more_than_one_page_of_workers_is_listed_whole(sandbox: Running, port: Workers, twilio: Any) -> None:

@@ -13,8 +13,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 from twilio.rest import Client
 
-from orchestrator.adapters.outcomes import AnswerTooLong, calling
-from orchestrator.adapters.twilio_transport import ANSWER_MAX_BYTES, TwilioTransport, json_object
+from orchestrator.adapters.outcomes import AnswerTooLong, calling, json_object
+from orchestrator.adapters.twilio_transport import ANSWER_MAX_BYTES, TwilioTransport
 from orchestrator.errors import Ambiguous, NotProcessed
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a-secret-token"

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
@@ -97,6 +97,15 @@ def known(value: object, kind: type[T]) -> T:
     if not isinstance(value, kind) or type(value) is not kind:
         raise TypeError(f"a {kind.__name__} is missing in the answer")
     return value
+
+
+def json_object(text: object) -> dict[str, Any]:
+    """The object in an `attributes` string; what is none, or cannot be read, counts as an empty one."""
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _code(body: str, status: int) -> int | None:

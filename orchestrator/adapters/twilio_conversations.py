@@ -7,16 +7,13 @@ for our own writes: what we wrote comes back to us as the outcome of an effect.
 import json
 from bisect import bisect_right
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-from orchestrator.adapters.outcomes import NOT_FOUND, AnswerTooLong, calling, known
-from orchestrator.adapters.twilio_transport import json_object
+from orchestrator.adapters.outcomes import NOT_FOUND, AnswerTooLong, calling, json_object, known
+from orchestrator.adapters.twilio_client import Connect
 from orchestrator.errors import NotProcessed, Rejected
 from orchestrator.ports import Listed, Member, Published
-
-if TYPE_CHECKING:
-    from twilio.rest import Client
 
 AUTHOR = "system"
 """Who writes what the program says."""
@@ -38,8 +35,8 @@ _ATTRIBUTES_TOO_LONG = 50303
 class TwilioConversations:
     """The `Conversations` port over an official client that was built with a `TwilioTransport`."""
 
-    def __init__(self, client: "Client") -> None:
-        self._api = client.conversations.v1
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
 
     async def send_message(self, sid: str, body: str, key: str, service_sid: str | None = None) -> Published:
         """Publish `body` as `system`, tagged with the effect key.
@@ -48,7 +45,7 @@ class TwilioConversations:
         """
         tag = _compact({_TAG: {"key": key}})
         with calling(conversation=True):
-            messages = self._conversation(sid, service_sid).messages
+            messages = (await self._conversation(sid, service_sid)).messages
             return _published(await messages.create_async(author=AUTHOR, body=body, attributes=tag))
 
     async def find_sent(self, sid: str, key: str, after_index: int, service_sid: str | None = None) -> Published | None:
@@ -62,7 +59,7 @@ class TwilioConversations:
         Twice: Twilio refuses the second with 50433, and who is there already is the answer. A refusal because
         he is in another conversation stays one.
         """
-        participants = self._conversation(sid, service_sid).participants
+        participants = (await self._conversation(sid, service_sid)).participants
         try:
             with calling(conversation=True):
                 return _member(await participants.create_async(identity=identity))
@@ -75,7 +72,8 @@ class TwilioConversations:
     async def set_friendly_name(self, sid: str, name: str, service_sid: str | None = None) -> None:
         """Name the conversation, cut to 256 characters. Twice: the same name again."""
         with calling(conversation=True):
-            await self._conversation(sid, service_sid).update_async(friendly_name=name[:_FRIENDLY_NAME_MAX])
+            conversation = await self._conversation(sid, service_sid)
+            await conversation.update_async(friendly_name=name[:_FRIENDLY_NAME_MAX])
 
     async def set_participant_attributes(
         self,
@@ -92,7 +90,7 @@ class TwilioConversations:
         """
         who = participant_sid or await self._participant_at(sid, address, service_sid)
         with calling():
-            participant = self._conversation(sid, service_sid).participants(who)
+            participant = (await self._conversation(sid, service_sid)).participants(who)
             before = json_object((await participant.fetch_async()).attributes)
             after = _fitted(before, attributes)
             if after != before:
@@ -105,7 +103,7 @@ class TwilioConversations:
         meanwhile pushes others to the next page, where they are seen again and counted once.
         """
         with calling(conversation=True):
-            messages = self._conversation(sid, service_sid).messages
+            messages = (await self._conversation(sid, service_sid)).messages
             try:
                 return await _newest(messages, after_index, _PAGE)
             except AnswerTooLong:
@@ -114,13 +112,14 @@ class TwilioConversations:
     async def members(self, sid: str, service_sid: str | None = None) -> list[Member]:
         """Everybody who is in the conversation. A read: harmless twice."""
         with calling(conversation=True):
-            participants = self._conversation(sid, service_sid).participants
+            participants = (await self._conversation(sid, service_sid)).participants
             return [_member(record) for record in await participants.list_async(page_size=_PAGE)]
 
     async def conversation(self, sid: str, service_sid: str | None = None) -> Listed:
         """The conversation itself, closed ones too. A read: harmless twice."""
         with calling(conversation=True):
-            return _listed(await self._conversation(sid, service_sid).fetch_async())
+            conversation = await self._conversation(sid, service_sid)
+            return _listed(await conversation.fetch_async())
 
     async def by_address(self, address: str, proxy_address: str | None) -> Listed | None:
         """The newest open conversation of this address with the proxy address, or with any if that is None.
@@ -128,7 +127,8 @@ class TwilioConversations:
         A read: harmless twice. Closed conversations may be listed too, and are passed over.
         """
         with calling():
-            joined = await self._api.participant_conversations.list_async(address=address, page_size=_PAGE)
+            api = await self._api()
+            joined = await api.participant_conversations.list_async(address=address, page_size=_PAGE)
             found = [_joined(record) for record in joined if proxy_address in (None, _proxy_of(record))]
         still_open = [listed for listed in found if listed.state in _OPEN]
         return max(still_open, key=lambda listed: listed.created_at, default=None)
@@ -136,7 +136,7 @@ class TwilioConversations:
     async def any_one(self) -> None:
         """Ask for one conversation, whichever: tells whether the credentials are accepted. Harmless twice."""
         with calling():
-            await self._api.conversations.page_async(page_size=1)
+            await (await self._api()).conversations.page_async(page_size=1)
 
     async def created_since(self, since: str) -> list[Listed]:
         """Open conversations created at or after `since` (ISO 8601, UTC), to the second, as Twilio has it.
@@ -145,17 +145,22 @@ class TwilioConversations:
         """
         found: dict[str, Listed] = {}
         with calling():
+            api = await self._api()
             for state in _OPEN:
                 # Twilio Docs, "Conversation Resource": the filter wants the beginning of a day
-                records = await self._api.conversations.list_async(
+                records = await api.conversations.list_async(
                     start_date=f"{since[:10]}T00:00:00Z", state=state, page_size=_PAGE
                 )
                 found |= {listed.conversation_sid: listed for listed in map(_listed, records)}
         return [listed for listed in found.values() if listed.created_at[:19] >= since[:19]]
 
-    def _conversation(self, sid: str, service_sid: str | None) -> Any:
+    async def _api(self) -> Any:
+        return (await self._connect()).conversations.v1
+
+    async def _conversation(self, sid: str, service_sid: str | None) -> Any:
         """The resource, addressed in its service: unscoped, one of another service would read as gone."""
-        scope = self._api.services(service_sid) if service_sid else self._api
+        api = await self._api()
+        scope = api.services(service_sid) if service_sid else api
         return scope.conversations(sid)
 
     async def _present(self, refusal: Rejected, sid: str, identity: str, service_sid: str | None) -> Member | None:
@@ -165,8 +170,8 @@ class TwilioConversations:
         try:
             with calling():
                 # the client puts it into the path as it is
-                named = self._conversation(sid, service_sid).participants(quote(identity, safe=""))
-                return _member(await named.fetch_async())
+                conversation = await self._conversation(sid, service_sid)
+                return _member(await conversation.participants(quote(identity, safe="")).fetch_async())
         except Rejected as absent:
             if absent.code in _NO_PARTICIPANT:
                 return None

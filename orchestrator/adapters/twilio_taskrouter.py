@@ -1,15 +1,12 @@
 """Twilio TaskRouter as the neighbour that knows who works here (Twilio Docs, "TaskRouter API v1")."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from orchestrator.adapters.outcomes import PreconditionFailed, calling, known
-from orchestrator.adapters.twilio_transport import json_object
+from orchestrator.adapters.outcomes import PreconditionFailed, calling, json_object, known
+from orchestrator.adapters.twilio_client import Connect
 from orchestrator.errors import NotProcessed
 from orchestrator.ports import Worker
-
-if TYPE_CHECKING:
-    from twilio.rest import Client
 
 LAST_ACCEPTED = "lastAcceptedTaskTime"
 """The worker's attribute that says when he was last assigned: milliseconds since 1970."""
@@ -28,25 +25,31 @@ class TwilioTaskRouter:
     queue_sid: the TaskQueue whose workers are "any agent".
     """
 
-    def __init__(self, client: "Client", workspace_sid: str, queue_sid: str) -> None:
-        self._workers = client.taskrouter.v1.workspaces(workspace_sid).workers
+    def __init__(self, connect: Connect, workspace_sid: str, queue_sid: str) -> None:
+        self._connect = connect
+        self._workspace_sid = workspace_sid
         self._queue_sid = queue_sid
 
     async def everyone(self) -> list[Worker]:
         """All workers of the workspace. A read: harmless twice."""
         with calling():
-            return [_worker(record) for record in await self._workers.list_async(page_size=_PAGE)]
+            records = await (await self._workers()).list_async(page_size=_PAGE)
+            return [_worker(record) for record in records]
 
     async def available(self) -> list[Worker]:
         """The available workers of the queue. A read: harmless twice."""
         with calling():
-            records = await self._workers.list_async(available="true", task_queue_sid=self._queue_sid, page_size=_PAGE)
+            workers = await self._workers()
+            records = await workers.list_async(available="true", task_queue_sid=self._queue_sid, page_size=_PAGE)
             return [_worker(record) for record in records]
 
     async def fetch(self, worker_sid: str) -> Worker:
         """One worker, attributes shown. A read: harmless twice."""
         with calling():
-            return _worker(await self._workers(worker_sid).fetch_async())
+            return _worker(await (await self._workers())(worker_sid).fetch_async())
+
+    async def _workers(self) -> Any:
+        return (await self._connect()).taskrouter.v1.workspaces(self._workspace_sid).workers
 
     async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
         """Set `lastAcceptedTaskTime` to `at_ms` unless it is as late already, leaving other attributes alone.
@@ -65,7 +68,7 @@ class TwilioTaskRouter:
         raise NotProcessed("the worker's attributes kept changing")
 
     async def _raise_last_accepted(self, worker_sid: str, at_ms: int) -> None:
-        worker = self._workers(worker_sid)
+        worker = (await self._workers())(worker_sid)
         read = await worker.fetch_with_http_info_async()
         attributes = json_object(read.data.attributes)
         last = _milliseconds(attributes.get(LAST_ACCEPTED))

@@ -5,7 +5,6 @@ exception and logs addresses. Only its `request` is replaced, so resources and p
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -32,9 +31,9 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
     calls back while the account's credentials are refused.
     """
 
-    def __init__(self, timeout_s: float, api_url: str | None = None) -> None:
+    def __init__(self, timeout_s: float, api_url: str | None = None, hold: AccountHold | None = None) -> None:
         super().__init__(timeout=timeout_s)
-        self.hold = AccountHold()
+        self.hold = hold or AccountHold()
         self._timeout_s = timeout_s
         self._origin = URL(api_url).origin() if api_url else None
         # While connecting nothing has left. So connecting has a limit of its own, well before the total one,
@@ -82,15 +81,6 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
         if target.scheme != "https" or not (target.host or "").endswith(_TWILIO):
             raise Ambiguous("the answer names a next page that is not Twilio's")
         return target
-
-
-def json_object(text: object) -> dict[str, Any]:
-    """The object in an `attributes` string; what is none, or cannot be read, counts as an empty one."""
-    try:
-        value = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _with_credentials(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
