@@ -2,13 +2,13 @@
 
 An address is `+E164` (SMS), `prefix:value` (WhatsApp, RCS, Messenger…) or a chat identity, which may be an email.
 Prefixes before a phone number say by which channel it is reached, not whose it is, so they are not part of the key.
+
+`phonenumbers` is imported where a number is read, as it does itself with what it knows of each country.
 """
 
 import re
 import unicodedata
 from collections.abc import Mapping
-
-import phonenumbers
 
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
 # Ids that mean something only inside their own network keep its prefix.
@@ -63,6 +63,8 @@ def is_possible_phone(value: str) -> bool:
 
     Possible, not valid: numbers set aside for examples (+1 555…) are never valid and must work.
     """
+    import phonenumbers
+
     try:
         return phonenumbers.is_possible_number(phonenumbers.parse(normalise(value), None))
     except phonenumbers.NumberParseException:
@@ -120,6 +122,8 @@ def _number(text: str) -> str | None:
     if len(text) > _NUMBER_MAX:
         return None
     if _INTERNATIONAL.fullmatch(text):
+        import phonenumbers
+
         digits = re.sub(r"^00", "+", text)
         try:
             return phonenumbers.format_number(phonenumbers.parse(digits, None), phonenumbers.PhoneNumberFormat.E164)
