@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.collecting import made_to_stay
 from orchestrator.commands.conversations import conversations
 from orchestrator.commands.customers import customers
 from orchestrator.commands.database import db
@@ -64,7 +65,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service, and the sandbox unless Twilio is set."""
-    from orchestrator.running import any_port, run_service
+    with made_to_stay():
+        from orchestrator.running import any_port, run_service
 
     settings = Settings.load(host=host, port=port)
     if not settings.port or not settings.sandbox_port:

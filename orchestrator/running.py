@@ -16,6 +16,7 @@ import structlog
 import typer
 from aiohttp import web
 
+from orchestrator.collecting import made_to_stay
 from orchestrator.errors import SettingsError
 from orchestrator.logs import configure
 from orchestrator.sandbox import seeds
@@ -23,6 +24,7 @@ from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.server import Running
+    from orchestrator.service import Service
 
 log = structlog.get_logger()
 SHUTDOWN_S = 3.0
@@ -59,27 +61,33 @@ def _run(main: Any) -> int:
 
 
 async def _serve(settings: Settings, with_sandbox: bool) -> int:
+    stopping = _stop_signal()
+    async with AsyncExitStack() as stack:
+        with made_to_stay():
+            service = await _start(stack, settings, with_sandbox)
+        await stopping.wait()
+        log.info("stopping")
+        await asyncio.gather(service.drain(), asyncio.sleep(NOTICE_S))
+    return 0
+
+
+async def _start(stack: AsyncExitStack, settings: Settings, with_sandbox: bool) -> "Service":
     from orchestrator.app import build_app
     from orchestrator.service import SERVICE
 
-    stopping = _stop_signal()
-    async with AsyncExitStack() as stack:
-        sandbox = await _start_sandbox(stack, settings.sandbox_port, settings.public_url) if with_sandbox else None
-        door = _bind(settings.host, settings.port)
-        stack.callback(door.close)
-        app = build_app(settings)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.SockSite(runner, door).start()
-        if sandbox:
-            _introduce(sandbox)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        typer.echo(f"expert-hub listens on http://{host}:{settings.port} (Ctrl-C stops it)")
-        await stopping.wait()
-        log.info("stopping")
-        await asyncio.gather(app[SERVICE].drain(), asyncio.sleep(NOTICE_S))
-    return 0
+    sandbox = await _start_sandbox(stack, settings.sandbox_port, settings.public_url) if with_sandbox else None
+    door = _bind(settings.host, settings.port)
+    stack.callback(door.close)
+    app = build_app(settings)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    await web.SockSite(runner, door).start()
+    if sandbox:
+        _introduce(sandbox)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    typer.echo(f"expert-hub listens on http://{host}:{settings.port} (Ctrl-C stops it)")
+    return app[SERVICE]
 
 
 async def _sandbox(settings: Settings, service_url: str) -> int:
