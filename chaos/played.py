@@ -16,8 +16,7 @@ from states.customers import Customer
 from states.events import ConversationClosed
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 from storage.lanes import Due
-from storage.unit import Unit
-from storage.writer import About
+from storage.unit import About, Unit
 
 T = TypeVar("T")
 AUTHOR = "system"
@@ -41,13 +40,18 @@ class PlayedWriter:
     connection: Connection
     clock: PlayedClock
     started: list[Due] = field(default_factory=list)
+    is_shared = False
+
+    def now(self) -> int:
+        """The time of the simulation."""
+        return self.clock()
 
     async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
         """The result of `work`; what raises leaves nothing behind."""
         with self.connection.begin_nested():
             unit = Unit(self.connection, self.clock())
             if about is not None:
-                unit.read_ahead([about.sid], [about.key])
+                unit.read_ahead([about])
             result = work(unit)
             unit.flush()
         self.started += unit.lanes.started

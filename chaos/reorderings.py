@@ -132,7 +132,7 @@ class _Simulation:
         self._intake = Intake(writer, self._directory, grace_ms=1_000)
         crm = GuardedCrm(PlayedCrm(), lambda: self._clock.now / 1000)
         self._performer = Performer(self._twilio, office, self._directory, MenuBot(), crm, writer, 20)
-        self._looker = Looker(writer, self._intake, self._twilio, self._directory, 1_000, self._clock)
+        self._looker = Looker(writer, self._intake, self._twilio, self._directory, 1_000)
         self._agenda: list[tuple[int, int, Callable[[], Awaitable[None]]]] = []
         self._numbers = count()
         self._wakes_at = NEVER

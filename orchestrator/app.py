@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator import debug, metrics, webhooks
 from orchestrator.adapters.account_hold import AccountHold
@@ -24,33 +23,37 @@ from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
+from orchestrator.membership import Membership
 from orchestrator.performing import Performer
 from orchestrator.ports import Bot, Conversations, Crm, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retrying import Patience
-from orchestrator.service import SERVICE, Service
+from orchestrator.service import SERVICE, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
-from storage.engine import reading_engine, writing_engine
+from storage.engine import is_postgres, writing_engine
 from storage.opening import ServiceLock, check, upgrade
-from storage.writer import Writer, wall_clock
+from storage.readers import Readers
+from storage.writer import Batches, Writer, wall_clock
 
 CRM_TIMEOUT_S = 5.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build_app(settings: Settings) -> web.Application:
-    """The service as an application; it opens the database when it starts. Raises nothing until then."""
+def build_app(settings: Settings, role: Role = "all") -> web.Application:
+    """The service as an application; it opens the database when it starts. Raises nothing until then. `role`: whether
+    this replica takes webhooks, carries out effects, or both."""
     app = web.Application(middlewares=[_measured, refusals])
-    app.add_routes(webhooks.routes())
+    if role != "effects":
+        app.add_routes(webhooks.routes())
     app.add_routes(debug.routes())
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            service = await _service(settings, stack)
+            service = await _service(settings, role, stack)
             app[SERVICE] = service
             await service.start()
             yield
@@ -80,22 +83,14 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
     return response
 
 
-async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
+async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
-    url = settings.database_url
-    lock = ServiceLock(url)
-    stack.callback(lock.release)
-    await asyncio.to_thread(upgrade, url)
-    await asyncio.to_thread(check, url)
-    if settings.sandbox_mode and settings.crm == "book":
-        from orchestrator.customer_book import seed
-
-        await asyncio.to_thread(seed, url)
-    writer = Writer(writing_engine(url), wall_clock)
-    reader = reading_engine(url)
+    writer, reader = await _store(settings, stack)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     conversations, workers, hold = _twilio(settings, stack)
+    membership = Membership(writer, settings.effect_timeout_s)
+    hold.may_call = membership.may_call
     directory = Directory(workers)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
@@ -114,12 +109,14 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
     )
-    dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s, wall_clock)
-    looker = Looker(writer, intake, conversations, directory, grace_ms, wall_clock)
+    dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
+    looker = Looker(writer, intake, conversations, directory, grace_ms)
     return Service(
         settings=settings,
+        role=role,
         writer=writer,
         reader=reader,
+        membership=membership,
         directory=directory,
         intake=intake,
         dispatcher=dispatcher,
@@ -129,6 +126,26 @@ async def _service(settings: Settings, stack: AsyncExitStack) -> Service:
         crm=crm,
         hold=hold,
     )
+
+
+async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Readers]:
+    """The database, brought up to date: an SQLite file that is ours alone, or a PostgreSQL that others share."""
+    url = settings.database_url
+    is_ours = not is_postgres(url)
+    if is_ours:
+        stack.callback(ServiceLock(url).release)
+    await asyncio.to_thread(upgrade, url)
+    if is_ours:
+        await asyncio.to_thread(check, url)
+    if settings.sandbox_mode and settings.crm == "book":
+        from orchestrator.customer_book import seed
+
+        await asyncio.to_thread(seed, url)
+    if is_ours:
+        return Writer(writing_engine(url), wall_clock), Readers(url)
+    from storage.shared_writer import SharedWriter
+
+    return SharedWriter(url, wall_clock), Readers(url)
 
 
 def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
@@ -150,7 +167,7 @@ def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, W
     return conversations, TwilioTaskRouter(client, workspace, queue), hold
 
 
-def _crm(settings: Settings, reader: AsyncEngine, session: aiohttp.ClientSession) -> Crm:
+def _crm(settings: Settings, reader: Readers, session: aiohttp.ClientSession) -> Crm:
     if settings.crm == "strapi":
         from orchestrator.adapters.strapi_crm import StrapiCrm
 

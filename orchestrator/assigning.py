@@ -21,7 +21,7 @@ def assign_longest_idle(
     search is over."""
     if not _still_looks(unit, conversation_sid, turn):
         return None
-    record = reservations.last_assigned(unit.connection, [worker.sid for worker in available])
+    record = reservations.last_assigned(unit, [worker.sid for worker in available])
     chosen = longest_idle(
         [
             IdleWorker(worker.identity, worker.sid, *record.get(worker.sid, (worker.last_accepted_task_time, 0)))
@@ -39,7 +39,7 @@ def assign_named(unit: Unit, conversation_sid: str, worker: Worker, turn: int) -
     """Claim the worker the customer named, available or not; None as above."""
     if not _still_looks(unit, conversation_sid, turn):
         return None
-    record = reservations.last_assigned(unit.connection, [worker.sid])
+    record = reservations.last_assigned(unit, [worker.sid])
     return _claim(unit, worker, record.get(worker.sid), turn, named=True)
 
 
@@ -55,5 +55,5 @@ def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, turn: i
     """The assignment's time is the later of now and his last one plus 1, so that order survives a burst."""
     last = max(0 if recorded is None else recorded[0], worker.last_accepted_task_time or 0)
     at_ms = max(unit.now, last + 1)
-    reservations.reserve(unit.connection, worker.sid, worker.identity, at_ms)
+    reservations.reserve(unit, worker.sid, worker.identity, at_ms)
     return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, turn, named)

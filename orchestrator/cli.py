@@ -6,7 +6,7 @@ one short transaction.
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -18,7 +18,11 @@ from orchestrator.commands.parked import effects, inbox
 from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, commands, fail, print_json, read
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
+from storage.engine import is_postgres
 from storage.errors import DatabaseUnusable, StorageError
+
+if TYPE_CHECKING:
+    from orchestrator.service import Role
 
 app = commands(
     name="expert-hub",
@@ -63,8 +67,17 @@ def serve(
             "--sandbox/--no-sandbox", help="Run a local Twilio too, or not; without Twilio credentials it does."
         ),
     ] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            metavar="web|effects|all",
+            help="What this replica does: take webhooks, carry out effects, or both. All but `all` need PostgreSQL.",
+        ),
+    ] = "all",
 ) -> None:
     """Run the service, and the sandbox unless Twilio is set."""
+    if role not in ("web", "effects", "all"):
+        raise typer.BadParameter("must be web, effects or all", param_hint="--role")
     with made_to_stay():
         from orchestrator.running import any_port, run_service
 
@@ -72,7 +85,11 @@ def serve(
     if not settings.port or not settings.sandbox_port:
         port, sandbox_port = any_port(settings.port), any_port(settings.sandbox_port)
         settings = Settings.load(host=host, port=port, sandbox_port=sandbox_port)
-    raise typer.Exit(run_service(settings, settings.sandbox_mode if sandbox is None else sandbox))
+    if role != "all" and not is_postgres(settings.database_url):
+        raise SettingsError(
+            ["DATABASE_URL: found an SQLite file, which one process serves whole; expected PostgreSQL, or --role all"]
+        )
+    raise typer.Exit(run_service(settings, settings.sandbox_mode if sandbox is None else sandbox, cast("Role", role)))
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from orchestrator.addresses import channel_key
 from orchestrator.customer_file import SEED_FILE, Fault, read_customers
 from states.customers import Customer
 from storage.customers import is_empty, save_customer
-from storage.opening import writing
+from storage.opening import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +24,23 @@ class ImportReport:
 def import_file(url: str, file: Path) -> ImportReport:
     """Bring FILE.csv or FILE.json into the book of this database, in one transaction. Raises StorageError."""
     reading = read_customers(file)
-    with writing(url) as connection:
-        changed = sum(save_customer(connection, customer, _keys(customer)) for customer in reading.customers)
+
+    def save(connection: Connection) -> int:
+        return sum(save_customer(connection, customer, _keys(customer)) for customer in reading.customers)
+
+    changed = write(url, save)
     return ImportReport(len(reading.customers), changed, reading.faults)
 
 
 def seed(url: str) -> None:
     """Give an empty book the article's three customers, so that the sandbox knows who writes."""
-    with writing(url) as connection:
+
+    def save(connection: Connection) -> None:
         if is_empty(connection):
             for customer in read_customers(SEED_FILE).customers:
                 save_customer(connection, customer, _keys(customer))
+
+    write(url, save)
 
 
 def _keys(customer: Customer) -> list[str]:

@@ -63,8 +63,7 @@ async def list_conversations(request: web.Request) -> web.Response:
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) < 18):
         return _refused("after must be the `next` of an earlier page")
     cursor = None if after is None else int(after)
-    async with service.reader.connect() as connection:
-        found, following = await connection.run_sync(conversations.page, state, int(limit), cursor)
+    found, following = await service.reader.read(lambda conn: conversations.page(conn, state, int(limit), cursor))
     return web.json_response(
         {
             "conversations": [dumps.summary(conversation) for conversation in found],
@@ -79,8 +78,7 @@ async def show_conversation(request: web.Request) -> web.Response:
     sid = request.match_info["sid"]
     if _SID.fullmatch(sid) is None:
         return _refused("no such conversation", 404)
-    async with service.reader.connect() as connection:
-        found = await connection.run_sync(conversations.dump, sid)
+    found = await service.reader.read(lambda conn: conversations.dump(conn, sid))
     if found is None:
         return _refused("no such conversation", 404)
     return web.json_response(dumps.full(found))
@@ -122,8 +120,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def show_metrics(request: web.Request) -> web.Response:
     """Prometheus text."""
     service = _operator(request)
-    async with service.reader.connect() as connection:
-        counts = await connection.run_sync(conversations.count_by_state)
+    counts = await service.reader.read(conversations.count_by_state)
     for state in STATES:
         metrics.CONVERSATIONS.labels(state=state).set(counts.get(state, 0))
     return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -5,7 +5,8 @@ by time, and asks every few seconds regardless: a wake-up is a hint and polling 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import structlog
@@ -19,7 +20,7 @@ from storage import codec, outbox
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.writer import Writer
+from storage.writer import Batches
 
 log = structlog.get_logger()
 SIDE_BY_SIDE = 64
@@ -33,19 +34,18 @@ class Dispatcher:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Batches,
         intake: Intake,
         performer: Performer,
         patience: Patience,
         poll_s: float,
-        clock: Callable[[], int],
     ) -> None:
         self._writer = writer
         self._intake = intake
         self._performer = performer
         self._patience = patience
         self._poll_s = poll_s
-        self._clock = clock
+        self._clock = writer.now
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hint = asyncio.Event()
@@ -81,16 +81,18 @@ class Dispatcher:
         self._hint.set()
 
     async def recover(self) -> None:
-        """Give back what a dead process left running."""
+        """Give back what processes without a lease left running."""
         await self._give_back(None)
 
     async def _find_lost(self) -> None:
-        """Give back what is marked running and runs nowhere: its task has died, or it was started by a commit that
-        succeeded and was taken for a failed one."""
-        running = await self._writer.run(outbox.running)
+        """Give back what is marked running and runs nowhere: its task has died, it was started by a commit that
+        succeeded and was taken for a failed one, or its replica has no lease any more."""
+        owner = self._writer.owner
+        running = await self._writer.run(lambda unit: outbox.running(unit, owner))
         lost = {key: attempts for key, attempts in running.items() if key not in self._tasks}
         if lost:
             await self._give_back(lost)
+        await self._give_back(None)
 
     async def _give_back(self, attempts: Mapping[str, int] | None) -> None:
         quiet_ms = round(self._patience.quiet_period_s * 1000)
@@ -152,7 +154,7 @@ class Dispatcher:
             self.wake()
 
     async def _attempt(self, due: Due, effect: Effect) -> Outcome:
-        started = self._clock()
+        began = time.monotonic()
         try:
             reached("call.before", due.kind)
             outcome = await self._performer.perform(due, effect)
@@ -177,7 +179,7 @@ class Dispatcher:
             conversation_sid=due.conversation_sid,
             key=due.key,
             kind=due.kind,
-            ms=self._clock() - started,
+            ms=round((time.monotonic() - began) * 1000),
         )
         return outcome
 

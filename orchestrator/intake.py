@@ -13,11 +13,10 @@ from orchestrator.directory import Directory
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
-from storage import looks
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.unit import Unit
-from storage.writer import About, Writer
+from storage.unit import About, Unit
+from storage.writer import Batches
 
 EventMaker = Callable[[Unit], Event | None]
 Result = Event | Report
@@ -53,7 +52,7 @@ class Outcome:
 class Intake:
     """The one way in. `grace_ms`: how long a pre-action event waits for its post-action twin."""
 
-    def __init__(self, writer: Writer, directory: Directory, grace_ms: int) -> None:
+    def __init__(self, writer: Batches, directory: Directory, grace_ms: int) -> None:
         self._writer = writer
         self._directory = directory
         self._grace_ms = grace_ms
@@ -68,7 +67,7 @@ class Intake:
             stored = unit.conversation(report.conversation_sid)
             return fresh, stored is not None and stored.has_waiting
 
-        fresh, waits = await self._writer.run(work, About(report.conversation_sid, report.key))
+        fresh, waits = await self._writer.run(work, _about(report))
         if waits:
             self.on_due()
         return fresh
@@ -88,7 +87,7 @@ class Intake:
                     event="",
                 )
 
-        await self._writer.run(work)
+        await self._writer.run(work, About(key=key))
 
     async def expect(self, expected: Expected) -> None:
         """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
@@ -97,8 +96,7 @@ class Intake:
 
         def work(unit: Unit) -> None:
             reached("expect")
-            looks.add(
-                unit,
+            unit.looks.add(
                 due_at=unit.now + self._grace_ms,
                 conversation_sid=expected.conversation_sid,
                 service_sid=expected.service_sid,
@@ -125,7 +123,7 @@ class Intake:
             twice = doubles.listed_twice(unit, sighting.conversation_sid, sighting.ours)
             return see(unit, sighting, known, is_unread), twice
 
-        new, twice = await self._writer.run(work)
+        new, twice = await self._writer.run(work, About(sighting.conversation_sid))
         doubles.alarm(twice)
         return new
 
@@ -160,7 +158,13 @@ class Intake:
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
             return twice
 
-        doubles.alarm(await self._writer.run(work))
+        about = About(due.conversation_sid, effect=due.key, assigns=callable(outcome.event))
+        doubles.alarm(await self._writer.run(work, about))
+
+
+def _about(report: Report) -> About:
+    address = getattr(report.fact, "address", None) or getattr(report.fact, "author", None)
+    return About(report.conversation_sid, report.key, address=address)
 
 
 def _is_over(unit: Unit, due: Due) -> bool:

@@ -6,9 +6,11 @@ webhooks.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,12 +24,11 @@ from orchestrator.seeing import Sighting
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
 from states.roles import Unsure
-from storage import conversations as stored_conversations
-from storage import inbox, looks
+from storage import inbox, replicas
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.unit import Unit
-from storage.writer import Writer
+from storage.writer import Batches
 
 log = structlog.get_logger()
 SIDE_BY_SIDE = 16
@@ -35,6 +36,9 @@ IDLE_S = 2.0
 FAILED_LOOK_MS = 1_000
 FAILED_LOOK_MAX_MS = 30_000
 LOOKS_EACH = 4
+# How long a look stays one replica's: should it die, another one looks then.
+CLAIM_MS = 10_000
+OTHERS_LOOK_S = 1.0
 _ENDED = ("closed",)
 
 
@@ -55,19 +59,18 @@ class Looker:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Batches,
         intake: Intake,
         conversations: Conversations,
         directory: Directory,
         grace_ms: int,
-        clock: Callable[[], int],
     ) -> None:
         self._writer = writer
         self._intake = intake
         self._conversations = conversations
         self._directory = directory
         self._grace_ms = grace_ms
-        self._clock = clock
+        self._clock = writer.now
         self._hint = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
@@ -91,10 +94,10 @@ class Looker:
     async def _round(self) -> float:
         """Start every look that is due; seconds until the next one may be."""
         try:
-            for row in await self._writer.run(lambda unit: looks.due(unit, 4 * SIDE_BY_SIDE)):
-                self._start(f"look {row.id}", self._follow(row))
+            for row in await self._writer.run(lambda unit: unit.looks.due(4 * SIDE_BY_SIDE)):
+                self._start(f"look {row.id}", partial(self._follow, row))
             for sid in await self._writer.run(lambda unit: inbox.due_conversations(unit, 4 * SIDE_BY_SIDE)):
-                self._start(sid, self._resolve(sid))
+                self._start(sid, partial(self._resolve, sid))
             next_due = await self._writer.run(inbox.next_due)
         except StorageError as error:
             log.error("looks_not_read", reason=str(error))
@@ -103,17 +106,18 @@ class Looker:
             return IDLE_S
         return min(IDLE_S, max(0.02, (next_due - self._clock()) / 1000))
 
-    def _start(self, name: str, work: Any) -> None:
-        if name in self._busy:
-            work.close()
-            return
-        task = asyncio.create_task(self._guarded(name, work))
-        self._busy[name] = task
+    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        if name not in self._busy:
+            self._busy[name] = asyncio.create_task(self._guarded(name, work))
 
-    async def _guarded(self, name: str, work: Any) -> None:
+    async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            async with self._slots:
-                await work
+            async with self._claimed(name) as is_ours:
+                if is_ours:
+                    async with self._slots:
+                        await work()
+                else:
+                    await asyncio.sleep(OTHERS_LOOK_S)
         except Exception as error:
             expected = isinstance(error, EffectError | StorageError)
             log.warning("look_failed", reason=str(error), error=type(error).__name__, exc_info=not expected)
@@ -123,22 +127,35 @@ class Looker:
             self._busy.pop(name, None)
             self._hint.set()
 
+    @asynccontextmanager
+    async def _claimed(self, name: str) -> AsyncIterator[bool]:
+        """While this lasts no other replica looks there; False where one does."""
+        if not self._writer.is_shared:
+            yield True
+            return
+        is_ours = await self._writer.run(lambda unit: replicas.take(unit, name, CLAIM_MS))
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                await self._writer.run(lambda unit: replicas.give_back(unit, name))
+
     async def _follow(self, row: Any) -> None:
         """One waiting look: at its conversation, or at the conversation its address pair has by now."""
         try:
             found = await self._look_for(row)
         except EffectError:
             await self._writer.run(
-                lambda unit: looks.postpone(unit, row.id, _again_at(unit.now, row.created_at), row.tries)
+                lambda unit: unit.looks.postpone(row.id, _again_at(unit.now, row.created_at), row.tries)
             )
             raise
         LOOKS.labels(found="yes" if found else "no").inc()
         tries = row.tries + 1
         if row.whole or found or tries >= LOOKS_EACH:
-            await self._writer.run(lambda unit: looks.drop(unit, row.id))
+            await self._writer.run(lambda unit: unit.looks.drop(row.id))
             return
         again_in = self._grace_ms * 2**tries
-        await self._writer.run(lambda unit: looks.postpone(unit, row.id, unit.now + again_in, tries))
+        await self._writer.run(lambda unit: unit.looks.postpone(row.id, unit.now + again_in, tries))
 
     async def _look_for(self, row: Any) -> bool:
         if row.conversation_sid is not None:
@@ -224,7 +241,7 @@ def _made_since(unit: Unit, row: Any) -> str | None:
     """The conversation of this pair that was first heard of after the look was left."""
     if row.proxy_address is None:
         return None
-    for sid in stored_conversations.open_with_pair(unit.connection, row.address, row.proxy_address):
+    for sid in unit.open_with_pair(row.address, row.proxy_address):
         stored = unit.conversation(sid)
         if stored is not None and stored.conversation.created_at >= row.created_at:
             return sid

@@ -7,7 +7,7 @@ from typing import assert_never
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.assigning import assign_longest_idle, assign_named
 from orchestrator.directory import Directory
-from orchestrator.errors import Ambiguous, EffectError, NotProcessed, Rejected
+from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
 from orchestrator.intake import Outcome
 from orchestrator.ports import Bot, Conversations, Published, Question, Workers
 from orchestrator.taking import Report, key_of
@@ -31,7 +31,7 @@ from storage import outbox
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
-from storage.writer import Writer, wall_clock
+from storage.writer import Batches
 
 # A list may lag behind what was written; a second look after this long is believed.
 SECOND_PROBE_S = 5.0
@@ -49,7 +49,7 @@ class Performer:
     directory: Directory
     bot: Bot
     crm: GuardedCrm
-    writer: Writer
+    writer: Batches
     quiet_s: float
     timeout_s: float = 8.0
 
@@ -85,8 +85,9 @@ class Performer:
             found = await self._find_sent(due)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
-        if due.status_before == "ambiguous" or _age_s(due) > TURN_S:
-            await self.writer.run(lambda unit: outbox.restamp(unit, due.key))
+        is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
+        if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
+            raise NotSent("another replica has taken this over")
         sent = await self.conversations.send_message(sid, effect.body, due.key, scope)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
 
@@ -99,7 +100,7 @@ class Performer:
         """
         sid, scope = due.conversation_sid, due.service_sid
         pause_s = min(SECOND_PROBE_S, self.quiet_s / 4)
-        is_listed = _age_s(due) > TURN_S + self.timeout_s + self.quiet_s + pause_s
+        is_listed = self._age_s(due) > TURN_S + self.timeout_s + self.quiet_s + pause_s
         try:
             found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
             if found is None and not is_listed:
@@ -177,7 +178,6 @@ class Performer:
             await self.workers.set_last_accepted(effect.worker_sid, effect.last_accepted_task_time)
         return Outcome("done")
 
-
-def _age_s(due: Due) -> float:
-    """How long ago the attempt began that is under way or in doubt, in seconds."""
-    return (wall_clock() - due.intent_at) / 1000
+    def _age_s(self, due: Due) -> float:
+        """How long ago the attempt began that is under way or in doubt, in seconds."""
+        return (self.writer.now() - due.intent_at) / 1000

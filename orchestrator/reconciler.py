@@ -14,9 +14,9 @@ from sqlalchemy import Row
 from orchestrator.errors import EffectError
 from orchestrator.looker import Looker
 from orchestrator.ports import Conversations, Listed
-from storage import conversations
+from storage import conversations, replicas
 from storage.errors import StorageError
-from storage.writer import Writer
+from storage.writer import Batches
 
 log = structlog.get_logger()
 PAGE = 100
@@ -27,20 +27,29 @@ PER_SECOND = 10.0
 class Reconciler:
     """Looks at everything that is open. `every_s`: the pause between two rounds."""
 
-    def __init__(self, writer: Writer, record: Conversations, looker: Looker, every_s: float) -> None:
+    def __init__(self, writer: Batches, record: Conversations, looker: Looker, every_s: float) -> None:
         self._writer = writer
         self._record = record
         self._looker = looker
         self._every_s = every_s
 
     async def run(self) -> None:
-        """One round now, then one every `every_s`, until cancelled."""
+        """One round now, then one every `every_s`, until cancelled; of several replicas one has the turn."""
+        is_first = True
         while True:
             try:
-                await self.round()
+                if await self._is_our_turn() or is_first:
+                    await self.round()
             except (EffectError, StorageError) as error:
                 log.warning("reconcile_interrupted", reason=str(error))
+            is_first = False
             await asyncio.sleep(self._every_s)
+
+    async def _is_our_turn(self) -> bool:
+        turn_ms = round(self._every_s * 900)
+        return not self._writer.is_shared or await self._writer.run(
+            lambda unit: replicas.take(unit, "reconcile", turn_ms)
+        )
 
     async def round(self) -> int:
         """Hold all open conversations against the record; how many customer messages had been missed."""

@@ -24,7 +24,7 @@ from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.server import Running
-    from orchestrator.service import Service
+    from orchestrator.service import Role, Service
 
 log = structlog.get_logger()
 SHUTDOWN_S = 3.0
@@ -32,10 +32,10 @@ SHUTDOWN_S = 3.0
 NOTICE_S = 1.0
 
 
-def run_service(settings: Settings, with_sandbox: bool) -> int:
+def run_service(settings: Settings, with_sandbox: bool, role: "Role" = "all") -> int:
     """Serve until told to stop; the exit code."""
     configure(settings.log_level, settings.log_format, settings.secrets)
-    return _run(_serve(settings, with_sandbox))
+    return _run(_serve(settings, with_sandbox, role))
 
 
 def run_sandbox(settings: Settings, service_url: str) -> int:
@@ -60,25 +60,25 @@ def _run(main: Any) -> int:
     return int(uvloop.run(main))
 
 
-async def _serve(settings: Settings, with_sandbox: bool) -> int:
+async def _serve(settings: Settings, with_sandbox: bool, role: "Role") -> int:
     stopping = _stop_signal()
     async with AsyncExitStack() as stack:
         with made_to_stay():
-            service = await _start(stack, settings, with_sandbox)
+            service = await _start(stack, settings, with_sandbox, role)
         await stopping.wait()
         log.info("stopping")
         await asyncio.gather(service.drain(), asyncio.sleep(NOTICE_S))
     return 0
 
 
-async def _start(stack: AsyncExitStack, settings: Settings, with_sandbox: bool) -> "Service":
+async def _start(stack: AsyncExitStack, settings: Settings, with_sandbox: bool, role: "Role") -> "Service":
     from orchestrator.app import build_app
     from orchestrator.service import SERVICE
 
     sandbox = await _start_sandbox(stack, settings.sandbox_port, settings.public_url) if with_sandbox else None
     door = _bind(settings.host, settings.port)
     stack.callback(door.close)
-    app = build_app(settings)
+    app = build_app(settings, role)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
@@ -16,6 +15,7 @@ from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
+from orchestrator.membership import Membership
 from orchestrator.reconciler import Reconciler
 from orchestrator.settings import Settings
 from orchestrator.waiting_room import WaitingRoom
@@ -23,14 +23,17 @@ from storage import outbox
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.probe import probe
+from storage.readers import Readers
 from storage.unit import Unit
-from storage.writer import Writer
+from storage.writer import Batches
 
 log = structlog.get_logger()
 READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
+WORKERS = "workers"
+Role = Literal["web", "effects", "all"]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
 
@@ -40,8 +43,10 @@ class Service:
     """The running parts. `ready` is false until everything is recovered and again once it stops."""
 
     settings: Settings
-    writer: Writer
-    reader: AsyncEngine
+    role: Role
+    writer: Batches
+    reader: Readers
+    membership: Membership
     directory: Directory
     intake: Intake
     dispatcher: Dispatcher
@@ -58,17 +63,19 @@ class Service:
     async def start(self) -> None:
         """Recover what a dead process left, then run the loops."""
         reached("start.before")
+        await self.membership.join()
+        self.writer.may_start = self.role != "web"
         await self.dispatcher.recover()
+        self.writer.on_told = self._told
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = self._accepted_again
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self.membership.run,
             self.directory.keep_fresh,
-            self.dispatcher.run,
-            self.looker.run,
-            self.waiting_room.run,
-            self.reconciler.run,
             self.hold.run,
         ]
+        if self.role != "web":
+            loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
         reached("start.after")
@@ -81,11 +88,15 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.drain(DRAIN_S)
+        try:
+            await self.membership.leave()
+        except StorageError as error:
+            log.warning("lease_not_ended", reason=str(error))
 
     async def stop(self) -> None:
         """Close the store; everything handed to it is committed first."""
         await self.writer.close()
-        await self.reader.dispose()
+        await self.reader.close()
 
     async def hindrance(self) -> str | None:
         """Why webhooks cannot be accepted now; None if they can."""
@@ -103,6 +114,14 @@ class Service:
         except (TimeoutError, StorageError, SQLAlchemyError) as error:
             return f"the store cannot commit ({type(error).__name__})"
         return None
+
+    def _told(self, what: str) -> None:
+        """A hint, perhaps of another replica."""
+        if what == WORKERS:
+            self.directory.stale.set()
+            self.waiting_room.hint()
+        else:
+            self.dispatcher.wake()
 
     def _accepted_again(self) -> None:
         """Twilio takes the account's credentials again; whoever was searched for in vain meanwhile waits too."""

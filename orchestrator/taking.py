@@ -15,7 +15,7 @@ from states.decide import decide
 from states.events import ConversationClosed, ConversationStarted, Event, MessageReceived
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 from states.roles import Knowledge, Unsure, event_of
-from storage import codec, conversations, looks
+from storage import codec
 from storage.failpoints import reached
 from storage.unit import Stored, Unit
 
@@ -107,7 +107,8 @@ def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, 
         event = replace(event, late=fact.index < stored.next_index)
     read_to(stored, fact.index + 1)
     if _admit(unit, stored, report, event, tries) and event is not None:
-        looks.take_off(unit, stored)
+        snapshot = stored.conversation
+        unit.looks.take_off(snapshot.sid, snapshot.address, snapshot.proxy_address)
 
 
 def _is_gap(unit: Unit, stored: Stored, index: int) -> bool:
@@ -205,7 +206,7 @@ def _note_origin(unit: Unit, stored: Stored, fact: Fact | Event) -> None:
         return
     address, proxy = pair
     if not stored.members_known:
-        look = looks.at_pair(unit, address, proxy)
+        look = unit.looks.at_pair(address, proxy)
         if look is not None or isinstance(fact, ConversationStarted):
             stored.members_known = stored.dirty = True
         if look is not None and stored.friendly_name is None:
@@ -231,9 +232,9 @@ def _pair_of(stored: Stored, fact: Fact | Event) -> tuple[str, str | None] | Non
 
 def _suspect_predecessors(unit: Unit, sid: str, address: str, proxy: str) -> None:
     """A pair has one open conversation: another of ours with this pair must have been closed, so it is looked at."""
-    for other in conversations.open_with_pair(unit.connection, address, proxy):
+    for other in unit.open_with_pair(address, proxy):
         if other != sid:
-            looks.add(unit, due_at=unit.now, conversation_sid=other, whole=True)
+            unit.looks.add(due_at=unit.now, conversation_sid=other, whole=True)
 
 
 def advance_past_ours(unit: Unit, sid: str, index: int, known: Knowledge) -> None:

@@ -13,10 +13,10 @@ from orchestrator.errors import EffectError
 from orchestrator.ports import Worker
 from orchestrator.taking import admit_result
 from states.events import WorkerFound
-from storage import conversations
+from storage import conversations, replicas
 from storage.errors import StorageError
-from storage.unit import Unit
-from storage.writer import Writer
+from storage.unit import About, Unit
+from storage.writer import Batches
 
 log = structlog.get_logger()
 POLL_S = 5.0
@@ -26,7 +26,7 @@ AT_ONCE = 200
 class WaitingRoom:
     """Assigns those who wait. `poll_s`: how often it looks without a hint."""
 
-    def __init__(self, writer: Writer, directory: Directory, poll_s: float = POLL_S) -> None:
+    def __init__(self, writer: Batches, directory: Directory, poll_s: float = POLL_S) -> None:
         self._writer = writer
         self._directory = directory
         self._poll_s = poll_s
@@ -39,9 +39,11 @@ class WaitingRoom:
     async def run(self) -> None:
         """Serve the queue until cancelled."""
         while True:
+            hinted = self._hint.is_set()
             self._hint.clear()
             try:
-                await self.serve()
+                if hinted or await self._is_our_turn():
+                    await self.serve()
             except (EffectError, StorageError) as error:
                 log.warning("queue_not_served", reason=str(error))
             try:
@@ -49,6 +51,13 @@ class WaitingRoom:
                     await self._hint.wait()
             except TimeoutError:
                 continue
+
+    async def _is_our_turn(self) -> bool:
+        """Whether no other replica has just asked."""
+        turn_ms = round(self._poll_s * 900)
+        return not self._writer.is_shared or await self._writer.run(
+            lambda unit: replicas.take(unit, "waiting_room", turn_ms)
+        )
 
     async def serve(self) -> int:
         """Offer the available workers to everybody who waits; how many were assigned. Raises EffectError when
@@ -59,7 +68,7 @@ class WaitingRoom:
         available = await self._directory.available()
         if not available:
             return 0
-        return await self._writer.run(lambda unit: assign_waiting(unit, available))
+        return await self._writer.run(lambda unit: assign_waiting(unit, available), About(assigns=True))
 
 
 def assign_waiting(unit: Unit, available: list[Worker]) -> int:

@@ -16,7 +16,7 @@ from orchestrator import callbacks
 from orchestrator.bodies import Form
 from orchestrator.errors import MalformedWebhook
 from orchestrator.intake import Expected
-from orchestrator.service import SERVICE, Service
+from orchestrator.service import SERVICE, WORKERS, Service
 from orchestrator.taking import Report, key_of
 from orchestrator.verified import verified_form
 from states.events import ConversationClosed, ConversationStarted
@@ -49,7 +49,8 @@ async def pre_event(request: web.Request) -> web.Response:
             await service.intake.expect(expected)
     except Exception as error:
         # Whatever it is, a refusal would throw the customer's message away.
-        log.error("pre_event_not_stored", conversation_sid=expected.conversation_sid, error=type(error).__name__)
+        told = {"error": type(error).__name__, "reason": str(error)}
+        log.error("pre_event_not_stored", conversation_sid=expected.conversation_sid, **told)
         return web.json_response({})
     return web.json_response(answer)
 
@@ -183,8 +184,7 @@ async def taskrouter_event(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     form = await _form(request)
     if form.need("EventType").startswith("worker."):
-        service.directory.stale.set()
-        service.waiting_room.hint()
+        service.writer.tell(WORKERS)
     return web.Response(status=204, content_type="application/json")
 
 
@@ -212,7 +212,7 @@ async def _commit(work: Awaitable[None], deadline: float) -> None:
         async with asyncio.timeout_at(deadline):
             await work
     except (TimeoutError, StorageError) as error:
-        log.error("webhook_not_stored", error=type(error).__name__)
+        log.error("webhook_not_stored", error=type(error).__name__, reason=str(error))
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from error
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from states.conversation import Conversation
 from storage import codec
@@ -54,11 +54,6 @@ def queue(connection: Connection, limit: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def open_with_pair(connection: Connection, address: str, proxy_address: str) -> list[str]:
-    """The open conversations of an address pair, newest first."""
-    return list(connection.execute(_OPEN_WITH_PAIR, {"address": address, "proxy": proxy_address}).scalars())
-
-
 def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
     """Open conversations (id, sid, service_sid, next_index) after an id, in the order of id."""
     query = (
@@ -79,15 +74,3 @@ def count_by_state(connection: Connection) -> dict[str, int]:
 def born_at(connection: Connection) -> int:
     """When this database was created, milliseconds since 1970."""
     return int(connection.execute(select(meta.c.value).where(meta.c.name == "created_at")).scalar_one())
-
-
-# Asked for every new conversation: made once, for making it costs as much as asking.
-_OPEN_WITH_PAIR = (
-    select(conversation.c.sid)
-    .where(
-        conversation.c.address == bindparam("address"),
-        conversation.c.proxy_address == bindparam("proxy"),
-        conversation.c.state != "closed",
-    )
-    .order_by(conversation.c.id.desc())
-)

@@ -1,4 +1,4 @@
-"""Opening the database: one connection that writes, a few that only read.
+"""SQLite's engines: one connection that writes, a few that only read.
 
 SQLite's driver opens its transaction at the first write, after our read, and so loses updates without a word; here
 every transaction of the writing connection begins with BEGIN IMMEDIATE (design: begin at the beginning). Everything
@@ -8,20 +8,27 @@ committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from storage.errors import DatabaseUnusable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 EXAMPLE = "sqlite+aiosqlite:///data/expert-hub.db"
 BUSY_TIMEOUT_S = 3.8
 # Pages; a longer WAL between checkpoints keeps the cost of a commit flat.
 WAL_AUTOCHECKPOINT = 4000
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a URL names a PostgreSQL database."""
+    return url.startswith("postgresql")
 
 
 def sqlite_path(url: str) -> Path:
@@ -30,7 +37,7 @@ def sqlite_path(url: str) -> Path:
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         found = unquote(parsed.render_as_string())
         raise DatabaseUnusable(
-            f"DATABASE_URL must name an SQLite file, like {EXAMPLE}: this version knows no other, found {found}"
+            f"DATABASE_URL must name an SQLite file, like {EXAMPLE}, or a PostgreSQL database, found {found}"
         )
     return Path(parsed.database)
 
@@ -73,8 +80,11 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
     return engine
 
 
-def reading_engine(url: str) -> AsyncEngine:
-    """An engine whose connections cannot write."""
+def reading_engine(url: str) -> "AsyncEngine":
+    """An engine whose connections cannot write. Its import brings the whole of SQLAlchemy's ORM, which no start should
+    wait for."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     path = sqlite_path(url)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",

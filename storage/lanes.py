@@ -4,22 +4,24 @@ An effect that is due and first in its lane is started in the very commit that m
 it leaves the process, for after a crash only such rows are in doubt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, func, literal_column, or_, select, update
 
 from states.conversation import KeyedEffect
 from states.effects import lane_of
 from states.names import ConversationSid
 from storage import codec
 from storage.schema import is_open, outbox
+from storage.statements import Sql, Statement, inserting
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An outbox row that is now `running` and must be performed."""
+    """An outbox row that is now `running` and must be performed. `owner`: the number of the replica that runs it, and
+    the fencing token of what is written about it."""
 
     key: str
     conversation_sid: str
@@ -33,24 +35,33 @@ class Due:
     after_index: int
     service_sid: str | None
     friendly_name: str | None
+    owner: int = 0
 
 
 @dataclass(slots=True)
 class Lanes:
-    """The outbox as one transaction sees it. `scope` gives a conversation's service SID and the name Twilio has of it;
-    `started` gathers what this transaction marked running, at most `room` by its own commit, and `is_crowded` says that
-    more was due; `may_start` is false while the service drains."""
+    """The outbox as one transaction sees it. `owner`: the number of this replica; `scope` gives a conversation's
+    service SID and the name Twilio has of it; `started` gathers what this transaction marked running, at most `room` by
+    its own commit, and `is_crowded` says that more was due; `may_start` is false while the service drains."""
 
-    connection: Connection
+    sql: Sql
     now: int
+    owner: int
     may_start: bool
     room: int
     scope: Callable[[str], tuple[str | None, str | None]]
     started: list[Due] = field(default_factory=list)
     is_crowded: bool = False
+    leaves_due: bool = False
     _new: list[dict[str, Any]] = field(default_factory=list)
     _closings: list[dict[str, Any]] = field(default_factory=list)
     _freed: set[str] = field(default_factory=set)
+    _attempts: dict[str, Any] = field(default_factory=dict)
+
+    def read_ahead(self, keys: Iterable[str]) -> None:
+        """Read how these effects stand; nobody changes them until the commit."""
+        for row in self.sql.all(_ATTEMPTS, keys=self.sql.words.listed(keys)):
+            self._attempts[row.key] = row
 
     def queue(self, sid: ConversationSid, effects: Sequence[KeyedEffect], after_index: int) -> None:
         """Append effects, in order. `after_index`: no message of theirs can stand at or below it."""
@@ -68,16 +79,19 @@ class Lanes:
                     "due_at": self.now,
                     "intent_at": None,
                     "done_at": None,
+                    "owner": None,
                     "after_index": after_index,
                 }
             )
 
     def runs(self, due: Due) -> bool:
-        """Whether this attempt is still to be settled. It is not where a commit settled it that succeeded
-        and was taken for a failed one."""
-        self.close_rows()
-        row = self.connection.execute(_SELECT_ATTEMPT, {"key": due.key}).one()
-        return bool(row.status == "running" and row.attempts == due.attempts)
+        """Whether this attempt is still to be settled, and ours to settle. It is not where a commit settled it that
+        succeeded and was taken for a failed one, nor where another replica has taken it over."""
+        if due.key not in self._attempts:
+            self.close_rows()
+            self.read_ahead([due.key])
+        row = self._attempts.pop(due.key)
+        return bool(row.status == "running" and (row.attempts, row.owner) == (due.attempts, due.owner))
 
     def close(self, key: str, lane: str, **changes: Any) -> None:
         """Write the outcome of an effect; the next one of its lane may start."""
@@ -88,7 +102,7 @@ class Lanes:
             "last_error": None,
             "due_at": self.now,
         }
-        self._closings.append({"b_key": key, **blank, **changes})
+        self._closings.append({"key": key, **blank, **changes})
         self._freed.add(lane)
 
     def skip_open(self, sid: str) -> None:
@@ -97,22 +111,17 @@ class Lanes:
         for row in self._new:
             if row["conversation_sid"] == sid and row["lane"].startswith(sid):
                 row |= {"status": "skipped", "done_at": self.now}
-        waiting = outbox.c.status.in_(("pending", "retrying", "ambiguous"))
-        self.connection.execute(
-            update(outbox)
-            .where(outbox.c.conversation_sid == sid, waiting, outbox.c.lane.startswith(sid))
-            .values(status="skipped", done_at=self.now)
-        )
+        self.sql.run(_SKIP_OPEN, sid=sid, now=self.now)
 
     def our_indexes(self, sid: str, first: int, last: int) -> set[int]:
         """The indexes from `first` to `last`, inclusive, that our own messages have."""
         self.close_rows()
-        return set(self.connection.execute(_SELECT_OURS, {"sid": sid, "first": first, "last": last}).scalars())
+        return {row.result_index for row in self.sql.all(_OURS, sid=sid, first=first, last=last)}
 
     def close_rows(self) -> None:
         """Write the outcomes gathered so far."""
         if self._closings:
-            self.connection.execute(_CLOSE_EFFECT, self._closings)
+            self.sql.many(_CLOSE, self._closings)
             self._closings = []
 
     def flush(self) -> None:
@@ -121,12 +130,16 @@ class Lanes:
         lanes = {row["lane"] for row in self._new} | self._freed
         if not lanes:
             return
-        busy: dict[str, Row[Any]] = {}
-        for head in self.connection.execute(_SELECT_HEADS, {"lanes": sorted(lanes)}):
+        # A worker's lane is of no one conversation, so holding those does not hold it.
+        shared = sorted(lane for lane in lanes if "/" not in lane)
+        if shared:
+            self.sql.lock(shared)
+        busy: dict[str, Any] = {}
+        for head in self.sql.all(_HEADS, lanes=self.sql.words.listed(sorted(lanes))):
             busy.setdefault(head.lane, head)
         if self._new:
             self._start_new(set(busy))
-            self.connection.execute(insert(outbox), self._new)
+            self.sql.many(_INSERT, self._new)
             self._new = []
         self._start_freed([busy[lane] for lane in self._freed if lane in busy])
         self._freed = set()
@@ -136,105 +149,137 @@ class Lanes:
             if row["status"] == "skipped":
                 continue
             if row["lane"] not in busy and self._has_room():
-                row |= {"status": "running", "attempts": 1, "intent_at": self.now}
+                row |= {"status": "running", "attempts": 1, "intent_at": self.now, "owner": self.owner}
                 self.started.append(self._due(row, "pending"))
             busy.add(row["lane"])
 
     def _has_room(self) -> bool:
         """Whether this commit may start one more; that one was due is told where it may not."""
-        if not self.may_start:
-            return False
-        self.is_crowded |= len(self.started) >= self.room
-        return len(self.started) < self.room
+        has_room = self.may_start and len(self.started) < self.room
+        self.is_crowded |= self.may_start and not has_room
+        self.leaves_due |= not has_room
+        return has_room
 
-    def _start_freed(self, heads: Sequence[Row[Any]]) -> None:
+    def _start_freed(self, heads: Sequence[Any]) -> None:
         for head in heads:
             if head.status != "running" and head.due_at <= self.now and self._has_room():
                 self._start([head])
 
-    def _start(self, due: Sequence[Row[Any]]) -> None:
+    def _start(self, due: Sequence[Any]) -> None:
         if due:
-            self.connection.execute(_START_EFFECT, [{"b_key": head.key, "b_now": self.now} for head in due])
+            self.sql.many(_START, [{"key": head.key, "at": self.now, "owner": self.owner} for head in due])
         for head in due:
-            row = dict(head._mapping)
             intent = head.intent_at if head.status == "ambiguous" else self.now
-            self.started.append(self._due(row | {"attempts": head.attempts + 1, "intent_at": intent}, head.status))
+            now_running = {"attempts": head.attempts + 1, "intent_at": intent, "owner": self.owner}
+            self.started.append(self._due(head._asdict() | now_running, head.status))
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
         if not self.may_start:
             return False
-        heads = self.connection.execute(_SELECT_DUE, {"now": self.now, "limit": limit}).all()
+        heads = self.sql.all(_DUE, now=self.now, limit=limit)
         self._start(heads)
         return len(heads) == limit
 
     def _due(self, row: dict[str, Any], status_before: str) -> Due:
         service_sid, friendly_name = self.scope(row["conversation_sid"])
-        same = (
-            "key",
-            "conversation_sid",
-            "lane",
-            "kind",
-            "payload",
-            "attempts",
-            "created_at",
-            "intent_at",
-            "after_index",
-        )
-        return Due(
-            **{name: row[name] for name in same},
-            status_before=status_before,
-            service_sid=service_sid,
-            friendly_name=friendly_name,
-        )
+        same = {name: row[name] for name in _SAME}
+        return Due(**same, status_before=status_before, service_sid=service_sid, friendly_name=friendly_name)
 
 
-_SELECT_ATTEMPT = select(outbox.c.status, outbox.c.attempts).where(outbox.c.key == bindparam("key"))
-_SELECT_OURS = select(outbox.c.result_index).where(
-    outbox.c.conversation_sid == bindparam("sid"),
-    outbox.c.result_index.between(bindparam("first"), bindparam("last")),
+_SAME = (
+    "key",
+    "conversation_sid",
+    "lane",
+    "kind",
+    "payload",
+    "attempts",
+    "created_at",
+    "intent_at",
+    "after_index",
+    "owner",
 )
-_SELECT_HEADS = (
-    select(outbox).where(is_open(), outbox.c.lane.in_(bindparam("lanes", expanding=True))).order_by(outbox.c.seq)
+_NEW = (*_SAME, "status", "due_at", "done_at")
+_INSERT = inserting(outbox, *_NEW)
+_ATTEMPTS = Statement(
+    lambda words: words.locking(
+        select(outbox.c.key, outbox.c.status, outbox.c.attempts, outbox.c.owner)
+        .where(words.is_one_of(outbox.c.key, "keys"))
+        .order_by(outbox.c.seq)
+    )
+)
+_OURS = Statement(
+    lambda _words: select(outbox.c.result_index).where(
+        outbox.c.conversation_sid == bindparam("sid"),
+        outbox.c.result_index.between(bindparam("first"), bindparam("last")),
+    )
+)
+_HEADS = Statement(
+    lambda words: words.locking(
+        select(outbox).where(is_open(), words.is_one_of(outbox.c.lane, "lanes")).order_by(outbox.c.seq)
+    )
+)
+_SKIP_OPEN = Statement(
+    lambda _words: (
+        update(outbox)
+        .where(
+            outbox.c.conversation_sid == bindparam("sid"),
+            is_open(),
+            outbox.c.status != literal_column("'running'"),
+            outbox.c.lane.startswith(bindparam("sid")),
+        )
+        .values(status=literal_column("'skipped'"), done_at=bindparam("now"))
+    )
 )
 _before = outbox.alias("before")
-_SELECT_DUE = (
-    select(outbox)
-    .where(
-        is_open(),
-        outbox.c.status != "running",
-        outbox.c.due_at <= bindparam("now"),
-        ~select(_before.c.seq)
+_DUE = Statement(
+    lambda words: words.locking(
+        select(outbox)
         .where(
-            _before.c.lane == outbox.c.lane,
-            is_open(_before),
-            # A later one may run already, where this one had been given up and was brought back.
-            or_(_before.c.seq < outbox.c.seq, _before.c.status == "running"),
+            is_open(),
+            outbox.c.status != literal_column("'running'"),
+            outbox.c.due_at <= bindparam("now"),
+            ~select(_before.c.seq)
+            .where(
+                _before.c.lane == outbox.c.lane,
+                is_open(_before),
+                # A later one may run already, where this one had been given up and was brought back.
+                or_(_before.c.seq < outbox.c.seq, _before.c.status == literal_column("'running'")),
+            )
+            .exists(),
         )
-        .exists(),
-    )
-    # By seq alone SQLite would walk through everything that is done.
-    .order_by(outbox.c.due_at, outbox.c.seq)
-    .limit(bindparam("limit"))
-)
-_CLOSE_EFFECT = (
-    update(outbox)
-    .where(outbox.c.key == bindparam("b_key"), outbox.c.status == "running")
-    .values(
-        status=bindparam("status"),
-        due_at=bindparam("due_at"),
-        done_at=bindparam("done_at"),
-        result_sid=func.coalesce(bindparam("result_sid"), outbox.c.result_sid),
-        result_index=func.coalesce(bindparam("result_index"), outbox.c.result_index),
-        last_error=bindparam("last_error"),
+        # By seq alone SQLite would walk through everything that is done.
+        .order_by(outbox.c.due_at, outbox.c.seq)
+        .limit(bindparam("limit")),
+        skip=True,
     )
 )
-_START_EFFECT = (
-    update(outbox)
-    .where(outbox.c.key == bindparam("b_key"))
-    .values(
-        status="running",
-        attempts=outbox.c.attempts + 1,
-        intent_at=case((outbox.c.status == "ambiguous", outbox.c.intent_at), else_=bindparam("b_now")),
-    )
+_CLOSED = ("key", "status", "due_at", "done_at", "result_sid", "result_index", "last_error")
+_CLOSE = Statement(
+    lambda _words, row: (
+        update(outbox)
+        .where(outbox.c.key == row["key"], outbox.c.status == literal_column("'running'"))
+        .values(
+            status=row["status"],
+            due_at=row["due_at"],
+            done_at=row["done_at"],
+            result_sid=func.coalesce(row["result_sid"], outbox.c.result_sid),
+            result_index=func.coalesce(row["result_index"], outbox.c.result_index),
+            last_error=row["last_error"],
+        )
+    ),
+    many={name: outbox.c[name].type for name in _CLOSED},
+)
+_START = Statement(
+    lambda _words, row: (
+        update(outbox)
+        .where(outbox.c.key == row["key"])
+        .values(
+            status=literal_column("'running'"),
+            attempts=outbox.c.attempts + literal_column("1"),
+            owner=row["owner"],
+            intent_at=case((outbox.c.status == literal_column("'ambiguous'"), outbox.c.intent_at), else_=row["at"]),
+        )
+    ),
+    many={"key": outbox.c.key.type, "owner": outbox.c.owner.type, "at": outbox.c.intent_at.type},
 )

@@ -1,24 +1,27 @@
 """Opening the database for the service or a command: one service per file, schema up to date, damage noticed.
 
-Alembic is imported only where a migration has to run: it would cost a fifth of a second at every start.
+`upgrade`, `revision_of`, `read` and `write` serve both databases; the rest is SQLite's. Alembic is imported only where
+a migration has to run: it would cost a fifth of a second at every start.
 """
 
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DatabaseError
 
-from storage.engine import BUSY_TIMEOUT_S, is_busy, make_folder, sqlite_path, writing_engine
+from storage.engine import BUSY_TIMEOUT_S, is_busy, is_postgres, make_folder, sqlite_path, writing_engine
 from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
-HEAD = "0001"
+T = TypeVar("T")
+
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -53,11 +56,18 @@ def _refusal(path: str, error: DatabaseError) -> StorageError:
 def upgrade(url: str) -> str:
     """Bring the schema up to date; returns the revision. Raises DatabaseUnusable for a damaged file or a newer
     schema."""
+    if is_postgres(url):
+        from storage import postgres
+
+        postgres.upgrade(url, _migrate, HEAD)
+        return HEAD
     engine = writing_engine(url)
     try:
         revision = current_revision(engine)
         if revision != HEAD:
-            _migrate(engine, revision)
+            with engine.connect() as connection:
+                _migrate(connection, revision)
+                connection.commit()
         return HEAD
     finally:
         engine.dispose()
@@ -65,6 +75,10 @@ def upgrade(url: str) -> str:
 
 def revision_of(url: str) -> str | None:
     """The schema revision of the database, None if there is none yet. Nothing is created. Raises DatabaseUnusable."""
+    if is_postgres(url):
+        from storage import postgres
+
+        return postgres.run(url, postgres.current_revision, read_only=True)
     if not sqlite_path(url).exists():
         return None
     engine = _reading_engine(url)
@@ -121,14 +135,38 @@ def writing(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _migrate(engine: Engine, revision: str | None) -> None:
+def read(url: str, work: Callable[[Connection], T]) -> T:
+    """Run `work` on a read-only connection; its result. From outside an event loop. Raises DatabaseUnusable where there
+    is no database, and StorageError for what the database refuses."""
+    if is_postgres(url):
+        from storage import postgres
+
+        return postgres.run(url, work, read_only=True)
+    with reading(url) as connection:
+        return work(connection)
+
+
+def write(url: str, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one short transaction, beside running services or not, on a database brought up to date; its
+    result. From outside an event loop. Raises StorageError for what the database refuses."""
+    if is_postgres(url):
+        from storage import postgres
+
+        if postgres.run(url, postgres.current_revision, read_only=True) != HEAD:
+            upgrade(url)
+        return postgres.run(url, work)
+    with writing(url) as connection:
+        return work(connection)
+
+
+def _migrate(connection: Connection, revision: str | None) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["engine"] = engine
+    config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError as error:
@@ -185,6 +223,8 @@ class ServiceLock:
 def backup(url: str, target: Path) -> None:
     """Copy the database while it is being served, through SQLite's online backup, in one step: one of several starts
     afresh whenever somebody has written in between. Raises FileExistsError, DatabaseUnusable."""
+    if is_postgres(url):
+        raise DatabaseUnusable("the database is PostgreSQL, which brings its own backup: use pg_dump")
     if target.exists():
         raise FileExistsError(target)
     source = sqlite3.connect(f"file:{quote(str(_existing(url)))}?mode=ro", uri=True)

@@ -2,31 +2,34 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import bindparam, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, tuple_, update
 
 from storage.failpoints import reached
-from storage.schema import is_open, outbox
+from storage.lanes import Due
+from storage.schema import is_open, outbox, replica
 from storage.unit import Unit
 
 # Twilio has no idempotency key for creating a message: whether it was sent is looked up before it is sent again.
 CREATES = ("send_message",)
 
 
-def running(unit: Unit) -> dict[str, int]:
-    """What is marked running: effect key to the number of its attempts."""
+def running(unit: Unit, owner: int) -> dict[str, int]:
+    """What a replica has marked running: effect key to the number of its attempts."""
     rows = unit.connection.execute(
-        select(outbox.c.key, outbox.c.attempts).where(is_open(), outbox.c.status == "running")
+        select(outbox.c.key, outbox.c.attempts).where(is_open(), outbox.c.status == "running", outbox.c.owner == owner)
     )
     return {row.key: row.attempts for row in rows}
 
 
 def recover(unit: Unit, quiet_ms: int, lost: Mapping[str, int] | None = None) -> int:
-    """Give back what was running when the process ended: what creates is in doubt and is looked for after the quiet
-    period, everything else is simply repeated. `lost`: these attempts alone, as `running` tells them. Returns how many
-    rows there were."""
+    """Give back what was running when its process ended: what creates is in doubt and is looked for after the quiet
+    period, everything else is simply repeated. A process has ended when it has no lease. `lost`: these attempts alone,
+    as `running` tells them. Returns how many rows there were."""
     reached("recover")
     running = is_open() & (outbox.c.status == "running")
-    if lost is not None:
+    if lost is None:
+        running &= ~_has_lease(unit.now)
+    else:
         running &= tuple_(outbox.c.key, outbox.c.attempts).in_(list(lost.items()))
     doubtful = outbox.c.kind.in_(CREATES)
     unsure = unit.connection.execute(
@@ -43,9 +46,17 @@ def recover(unit: Unit, quiet_ms: int, lost: Mapping[str, int] | None = None) ->
     return unsure.rowcount + repeated.rowcount
 
 
-def restamp(unit: Unit, key: str) -> None:
-    """A further attempt leaves now: a crash from here on is in doubt for a quiet period from now."""
-    unit.connection.execute(update(outbox).where(outbox.c.key == key).values(intent_at=unit.now))
+def _has_lease(now: int) -> ColumnElement[bool]:
+    """Whether the replica that runs an effect lives."""
+    return exists().where(replica.c.number == outbox.c.owner, replica.c.until > now)
+
+
+def restamp(unit: Unit, due: Due) -> bool:
+    """A further attempt leaves now: a crash from here on is in doubt for a quiet period from now. False where the
+    attempt is somebody else's by now."""
+    ours = (outbox.c.key == due.key, outbox.c.status == "running", outbox.c.owner == due.owner)
+    stamped = update(outbox).where(*ours, outbox.c.attempts == due.attempts).values(intent_at=unit.now)
+    return unit.connection.execute(stamped).rowcount == 1
 
 
 def results(unit: Unit, keys: Collection[str]) -> dict[str, str | None]:

@@ -1,7 +1,5 @@
 """Whether the store can commit is known only by committing."""
 
-from sqlalchemy.dialects.sqlite import insert
-
 from storage.schema import meta
 from storage.unit import Unit
 
@@ -12,4 +10,5 @@ PROBE_CHARS = 32_768
 def probe(unit: Unit) -> None:
     """Write what nobody reads, over what was written the last time."""
     row = {"name": "probe", "value": "." * PROBE_CHARS}
-    unit.connection.execute(insert(meta).values(row).on_conflict_do_update(index_elements=[meta.c.name], set_=row))
+    statement = unit.sql.words.insert(meta).values(row)
+    unit.connection.execute(statement.on_conflict_do_update(index_elements=[meta.c.name], set_=row))

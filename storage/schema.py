@@ -8,16 +8,15 @@
 - `look`: something was or will be published here: due after a grace, gone when the message came by itself; `whole`
   ones look at the participants and the state too.
 - `outbox`: one row per effect, in its lane, with its status, until long after it is done.
+- `replica`: the running services: each has a number, given once, and a lease; effects it runs carry the number.
+- `duty`: what only one replica need do at a time, and until when one has it.
 - `reservation`: when each worker was last assigned, by whichever route.
 - `customer`, `customer_channel`: the built-in customer book.
 - `meta`: when this database was created, and what `probe` wrote last.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -29,7 +28,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
+    literal_column,
     text,
 )
 
@@ -37,6 +36,8 @@ metadata = MetaData()
 
 # SQLite counts a plain INTEGER PRIMARY KEY by itself; PostgreSQL wants it wide.
 Serial = BigInteger().with_variant(Integer, "sqlite")
+# The index of a message, for which Twilio names no bound.
+Whole = Serial
 
 conversation = Table(
     "conversation",
@@ -53,7 +54,7 @@ conversation = Table(
     Column("snapshot", Text, nullable=False),
     Column("service_sid", String(34)),
     Column("friendly_name", Text),
-    Column("next_index", Integer, nullable=False, server_default=text("0")),
+    Column("next_index", Whole, nullable=False, server_default=text("0")),
     Column("members_known", Boolean, nullable=False),
     Column("has_waiting", Boolean, nullable=False),
 )
@@ -90,7 +91,7 @@ inbox = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("due_at", BigInteger),
     Column("tries", Integer, nullable=False, server_default=text("0")),
-    Column("message_index", Integer),
+    Column("message_index", Whole),
     Column("version", Integer),
     Column("event", Text, nullable=False),
     Column("last_error", Text),
@@ -136,10 +137,11 @@ outbox = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("intent_at", BigInteger),
     Column("done_at", BigInteger),
-    Column("after_index", Integer),
+    Column("after_index", Whole),
     Column("result_sid", String(34)),
-    Column("result_index", Integer),
+    Column("result_index", Whole),
     Column("last_error", Text),
+    Column("owner", BigInteger),
 )
 _open = outbox.c.status.in_(OPEN_STATUSES)
 Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
@@ -149,9 +151,24 @@ Index("outbox_by_conversation", outbox.c.conversation_sid, outbox.c.seq)
 def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
     """The condition of the index `outbox_open`, its values spelled out: SQLite does not see through bound ones that the
     index serves, and would read every effect there ever was."""
-    spelled_out: BindParameter[Any] = bindparam(None, OPEN_STATUSES, unique=True, expanding=True, literal_execute=True)
-    return effects.c.status.in_(spelled_out)
+    return effects.c.status.in_([literal_column(f"'{status}'") for status in OPEN_STATUSES])
 
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    # A number is given once: it tells what a replica did from what one before it did.
+    sqlite_autoincrement=True,
+)
+
+duty = Table(
+    "duty",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
 
 reservation = Table(
     "reservation",

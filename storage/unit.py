@@ -5,11 +5,11 @@ gathered and written together by `flush`. Nothing here calls out, and nobody is 
 """
 
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from states.conversation import Conversation, Decision
 from states.events import Event
@@ -18,7 +18,20 @@ from states.table import VERSION
 from storage import codec
 from storage.errors import VersionConflict
 from storage.lanes import Lanes
+from storage.looks import Looks
 from storage.schema import conversation, history, inbox
+from storage.statements import Sql, Statement, inserting, sql_of
+
+
+class About(NamedTuple):
+    """What a work will read, so that it can be read for all works of a transaction at once: a conversation, by SID; an
+    inbox row and an effect, by key; what is known of an address. `assigns`: it may give customers to workers."""
+
+    sid: str | None = None
+    key: str | None = None
+    effect: str | None = None
+    address: str | None = None
+    assigns: bool = False
 
 
 @dataclass(slots=True)
@@ -37,43 +50,73 @@ class Stored:
 
 @dataclass(slots=True)
 class Unit:
-    """One transaction. `now` in milliseconds; `may_start` is false while the service drains, and `room` is how many
-    effects it may start."""
+    """One transaction. `now` in milliseconds; `may_start` is false while the service drains, `room` is how many effects
+    it may start, `owner` the number of the replica, and `begun` the way to the database, where it was used already."""
 
     connection: Connection
     now: int
     may_start: InitVar[bool] = True
     room: InitVar[int] = sys.maxsize
+    owner: InitVar[int] = 0
+    begun: InitVar[Sql | None] = None
+    sql: Sql = field(init=False)
     lanes: Lanes = field(init=False)
+    looks: Looks = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unheard: set[str] = field(default_factory=set)
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    _pairs: dict[str, list[Any]] = field(default_factory=dict)
 
-    def __post_init__(self, may_start: bool, room: int) -> None:
-        self.lanes = Lanes(self.connection, self.now, may_start, room, self._scope)
+    def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
+        self.sql = begun or sql_of(self.connection)
+        self.lanes = Lanes(self.sql, self.now, owner, may_start, room, self._scope)
+        self.looks = Looks(self.sql, self.now)
 
     def _scope(self, sid: str) -> tuple[str | None, str | None]:
         stored = self.conversation(sid)
         return (None, None) if stored is None else (stored.service_sid, stored.friendly_name)
 
-    def read_ahead(self, sids: Collection[str], keys: Collection[str]) -> None:
+    def read_ahead(self, about: Sequence[About]) -> None:
         """Read what the works of this transaction will ask for, all at once: a question costs more than its answer."""
-        rows = self.connection.execute(_SELECT_CONVERSATIONS, {"sids": list(sids)})
-        self._known = {row.sid: stored_of(row) for row in rows}
-        self._unheard = set(sids) - self._known.keys()
-        found = {
-            row["key"]: dict(row) for row in self.connection.execute(_SELECT_INBOXES, {"keys": list(keys)}).mappings()
-        }
-        self._read = {key: found.get(key) for key in keys}
+        listed = self.sql.words.listed
+        sids = {it.sid for it in about if it.sid is not None}
+        if sids:
+            self.sql.lock(sids)
+            rows = self.sql.all(_CONVERSATIONS, sids=listed(sids))
+            self._known = {row.sid: stored_of(row) for row in rows}
+            self._unheard = sids - self._known.keys()
+        keys = {it.key for it in about if it.key is not None}
+        if keys:
+            found = {row.key: row._asdict() for row in self.sql.all(_INBOX, keys=listed(keys))}
+            self._read = {key: found.get(key) for key in keys}
+        effects = [it.effect for it in about if it.effect is not None]
+        if effects:
+            self.lanes.read_ahead(effects)
+        addresses = {it.address for it in about if it.address is not None}
+        if addresses:
+            self._read_pairs(addresses)
+            self.looks.read_ahead(sids | addresses)
+
+    def _read_pairs(self, addresses: Iterable[str]) -> None:
+        self._pairs |= {address: [] for address in addresses}
+        for row in self.sql.all(_OPEN_PAIRS, addresses=self.sql.words.listed(addresses)):
+            self._pairs[row.address].append(row)
+
+    def open_with_pair(self, address: str, proxy_address: str) -> list[str]:
+        """The stored open conversations of an address pair, newest first."""
+        if address not in self._pairs:
+            self._read_pairs([address])
+        return [row.sid for row in self._pairs[address] if row.proxy_address == proxy_address]
 
     def conversation(self, sid: str) -> Stored | None:
         """The conversation as this transaction has it, None if it was never heard of."""
         if sid in self._unheard:
             return None
         if sid not in self._known:
-            row = self.connection.execute(_SELECT_CONVERSATION, {"sid": sid}).one_or_none()
+            self.sql.lock([sid])
+            row = self.sql.one(_CONVERSATIONS, sids=self.sql.words.listed([sid]))
             if row is None:
                 return None
             self._known[sid] = stored_of(row)
@@ -118,8 +161,8 @@ class Unit:
             return self._inbox[key]
         if key in self._read:
             return self._read[key]
-        row = self.connection.execute(_SELECT_INBOX, {"key": key}).mappings().one_or_none()
-        return None if row is None else dict(row)
+        row = self.sql.one(_INBOX, keys=self.sql.words.listed([key]))
+        return None if row is None else dict(row._asdict())
 
     def record(self, **row: Any) -> None:
         """Add an inbox row, or replace the one with its key."""
@@ -129,38 +172,38 @@ class Unit:
     def waiting(self, sid: str) -> list[dict[str, Any]]:
         """The undecided inbox rows of a conversation, messages first, by index."""
         self._flush_inbox()
-        rows = self.connection.execute(_SELECT_WAITING, {"sid": sid}).mappings()
-        return [dict(row) for row in rows]
+        return [row._asdict() for row in self.sql.all(_WAITING, sid=sid)]
 
     def flush(self) -> None:
         """Write what was gathered."""
         self._flush_inbox()
         self._flush_conversations()
         if self._history:
-            self.connection.execute(insert(history), self._history)
+            self.sql.many(_INSERT_HISTORY, self._history)
             self._history = []
+        self.looks.flush()
         self.lanes.flush()
 
     def _flush_inbox(self) -> None:
         if self._inbox:
-            self.connection.execute(_UPSERT_INBOX, list(self._inbox.values()))
+            self.sql.many(_UPSERT_INBOX, list(self._inbox.values()))
             self._inbox = {}
 
     def _flush_conversations(self) -> None:
         changed = [stored for stored in self._known.values() if stored.dirty]
         new = [_conversation_row(s) for s in changed if s.read_version is None]
-        old = [_conversation_row(s) | {"b_read": s.read_version} for s in changed if s.read_version is not None]
+        old = [_conversation_row(s) | {"read": s.read_version} for s in changed if s.read_version is not None]
         if new:
-            self.connection.execute(insert(conversation), new)
+            self.sql.many(_INSERT_CONVERSATION, new)
         if old:
-            written = self.connection.execute(_UPDATE_CONVERSATION, old).rowcount
+            written = self.sql.many(_UPDATE_CONVERSATION, old)
             if written != len(old):
                 raise VersionConflict(f"{len(old) - written} conversations were written by somebody else")
         for stored in changed:
             stored.read_version, stored.dirty = stored.conversation.version, False
 
 
-def stored_of(row: Row[Any]) -> Stored:
+def stored_of(row: Any) -> Stored:
     """A row of the conversation table as it is kept in a unit."""
     return Stored(
         conversation=codec.decode_conversation(row.snapshot),
@@ -168,8 +211,8 @@ def stored_of(row: Row[Any]) -> Stored:
         service_sid=row.service_sid,
         friendly_name=row.friendly_name,
         next_index=row.next_index,
-        members_known=row.members_known,
-        has_waiting=row.has_waiting,
+        members_known=bool(row.members_known),
+        has_waiting=bool(row.has_waiting),
     )
 
 
@@ -190,20 +233,10 @@ def _conversation_row(stored: Stored) -> dict[str, Any]:
         "next_index": stored.next_index,
         "members_known": stored.members_known,
         "has_waiting": stored.has_waiting,
-        "b_sid": snapshot.sid,
     }
 
 
-_SELECT_CONVERSATION = select(conversation).where(conversation.c.sid == bindparam("sid"))
-_SELECT_CONVERSATIONS = select(conversation).where(conversation.c.sid.in_(bindparam("sids", expanding=True)))
-_SELECT_INBOX = select(inbox).where(inbox.c.key == bindparam("key"))
-_SELECT_INBOXES = select(inbox).where(inbox.c.key.in_(bindparam("keys", expanding=True)))
-_SELECT_WAITING = (
-    select(inbox)
-    .where(inbox.c.conversation_sid == bindparam("sid"), inbox.c.status == "waiting")
-    .order_by(inbox.c.message_index.is_not(None).desc(), inbox.c.message_index, inbox.c.received_at)
-)
-_MUTABLE = [
+_MUTABLE = (
     "state",
     "version",
     "address",
@@ -216,24 +249,53 @@ _MUTABLE = [
     "next_index",
     "members_known",
     "has_waiting",
-]
-_UPDATE_CONVERSATION = (
-    update(conversation)
-    .where(conversation.c.sid == bindparam("b_sid"), conversation.c.version == bindparam("b_read"))
-    .values({name: bindparam(name) for name in _MUTABLE})
 )
-
-
-def _upsert_inbox() -> Any:
-    from sqlalchemy.dialects.sqlite import insert as upsert
-
-    statement = upsert(inbox)
-    return statement.on_conflict_do_update(
-        index_elements=[inbox.c.key],
-        set_={
-            name: statement.excluded[name] for name in ("status", "due_at", "tries", "version", "event", "last_error")
-        },
+_INBOX_ROW = (
+    "key",
+    "conversation_sid",
+    "kind",
+    "status",
+    "received_at",
+    "due_at",
+    "tries",
+    "message_index",
+    "version",
+    "event",
+    "last_error",
+)
+_CONVERSATIONS = Statement(lambda words: select(conversation).where(words.is_one_of(conversation.c.sid, "sids")))
+_INBOX = Statement(lambda words: select(inbox).where(words.is_one_of(inbox.c.key, "keys")))
+_WAITING = Statement(
+    lambda _words: (
+        select(inbox)
+        .where(inbox.c.conversation_sid == bindparam("sid"), inbox.c.status == literal_column("'waiting'"))
+        .order_by(inbox.c.message_index.is_(None), inbox.c.message_index, inbox.c.received_at)
     )
-
-
-_UPSERT_INBOX = _upsert_inbox()
+)
+_OPEN_PAIRS = Statement(
+    lambda words: (
+        select(conversation.c.sid, conversation.c.address, conversation.c.proxy_address)
+        .where(words.is_one_of(conversation.c.address, "addresses"), conversation.c.state != literal_column("'closed'"))
+        .order_by(conversation.c.id.desc())
+    )
+)
+_INSERT_CONVERSATION = inserting(conversation, "sid", "created_at", *_MUTABLE)
+_UPDATE_CONVERSATION = Statement(
+    lambda _words, row: (
+        update(conversation)
+        .where(conversation.c.sid == row["sid"], conversation.c.version == row["read"])
+        .values({name: row[name] for name in _MUTABLE})
+    ),
+    many={
+        "sid": conversation.c.sid.type,
+        "read": conversation.c.version.type,
+        **{name: conversation.c[name].type for name in _MUTABLE},
+    },
+)
+_INSERT_HISTORY = inserting(history, *history.c.keys())
+_UPSERT_INBOX = inserting(
+    inbox,
+    *_INBOX_ROW,
+    key="key",
+    or_update=("status", "due_at", "tries", "version", "event", "last_error"),
+)

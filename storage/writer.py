@@ -1,9 +1,12 @@
-"""The one writer: what many callers brought goes into one commit, and each is answered after it.
+"""The writer: what many callers brought goes into one commit, and each is answered after it.
 
-A thread owns the writing connection. Whatever arrived while the last commit was under way shares the next; if
-anything in a batch raises, the batch is rolled back and its works run one by one, so a bad one fails alone. A
-caller who leaves cancels his waiting, never the commit: works are handed over, not awaited inside the transaction.
-Works may therefore run twice and must do nothing but through the unit they are given.
+Whatever arrived while the last commit was under way shares the next; if anything in a batch raises, the batch is rolled
+back and its works run one by one, so a bad one fails alone. A caller who leaves cancels his waiting, never the commit:
+works are handed over, not awaited inside the transaction. Works may therefore run twice and must do nothing but through
+the unit they are given.
+
+SQLite has one writer anyway: here a thread owns the writing connection. `storage.shared_writer` does the same beside
+other replicas, over PostgreSQL.
 """
 
 import asyncio
@@ -11,9 +14,10 @@ import queue
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
@@ -22,45 +26,38 @@ from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.unit import Unit
+from storage.unit import About, Unit
 
 T = TypeVar("T")
 BATCH_MAX = 256
 
 
-class About(NamedTuple):
-    """What a work will read: a conversation, by SID, and an inbox row, by key."""
-
-    sid: str
-    key: str
-
-
 @dataclass(slots=True)
-class _Work:
+class Work:
+    """What a caller brought, and what came of it."""
+
     run: Callable[[Unit], Any]
     future: asyncio.Future[Any]
     about: About | None
     result: Any = None
-    error: BaseException | None = None
 
 
-class Writer:
+class Batches(ABC):
     """Runs works in shared transactions. `on_started` is called in the event loop, after the commit, with the effects
-    that the commit marked running, and `on_crowded` where more was due than the `room` it may start; `clock` gives
-    milliseconds since 1970."""
+    that the commit marked running, and `on_crowded` where more was due than the `room` it may start; `owner` is the
+    number of the replica that runs them. `on_told` is called with what this or another replica has told."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+    is_shared = False
+
+    def __init__(self) -> None:
         self._event_loop = asyncio.get_running_loop()
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
         self.on_crowded: Callable[[], None] = lambda: None
+        self.on_told: Callable[[str], None] = lambda _what: None
         self.room: Callable[[], int] = lambda: sys.maxsize
         self.may_start = True
+        self.owner = 0
         self._closed = False
-        self._thread.start()
 
     async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
         """Run `work` in the next transaction; its result once committed. What it is `about` is read for all works at
@@ -69,8 +66,64 @@ class Writer:
         if self._closed:
             raise StorageError("the store is closed; nothing was written")
         future: asyncio.Future[T] = self._event_loop.create_future()
-        self._queue.put(_Work(work, future, about))
+        self._hand_over(Work(work, future, about))
         return await future
+
+    @abstractmethod
+    def now(self) -> int:
+        """The time that the store goes by, milliseconds since 1970."""
+
+    @abstractmethod
+    def tell(self, what: str) -> None:
+        """Hint at something to every replica, this one too: it may get lost, so nothing may depend on it."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed over, then let go of the database."""
+
+    @abstractmethod
+    def _hand_over(self, work: Work) -> None: ...
+
+    def _apply(self, unit: Unit, works: Sequence[Work]) -> None:
+        """What happens between the begin and the commit of a transaction."""
+        unit.read_ahead([work.about for work in works if work.about is not None])
+        for work in works:
+            work.result = work.run(unit)
+        unit.flush()
+        reached("commit.before")
+
+    def _answer(self, works: Sequence[Work], unit: Unit | None, error: Exception | None) -> None:
+        """Tell what became of works, in the event loop."""
+        if unit is not None and unit.lanes.started:
+            self.on_started(unit.lanes.started)
+        if unit is not None and unit.lanes.is_crowded:
+            self.on_crowded()
+        for work in works:
+            if work.future.done():
+                continue
+            if error is None:
+                work.future.set_result(work.result)
+            else:
+                work.future.set_exception(error)
+
+
+class Writer(Batches):
+    """The writer of an SQLite file, whose one writing connection `engine` has; `clock` gives milliseconds since
+    1970."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
+        super().__init__()
+        self._engine = engine
+        self._clock = clock
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+        self._thread.start()
+
+    def now(self) -> int:
+        return self._clock()
+
+    def tell(self, what: str) -> None:
+        self.on_told(what)
 
     async def close(self) -> None:
         """Finish what was handed over, then end the thread and the connection."""
@@ -78,6 +131,9 @@ class Writer:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._engine.dispose()
+
+    def _hand_over(self, work: Work) -> None:
+        self._queue.put(work)
 
     def _loop(self) -> None:
         running = True
@@ -88,7 +144,7 @@ class Writer:
             if works:
                 self._commit(works)
 
-    def _take(self) -> list[_Work | None]:
+    def _take(self) -> list[Work | None]:
         batch = [self._queue.get()]
         while batch[-1] is not None and len(batch) < BATCH_MAX:
             try:
@@ -97,48 +153,24 @@ class Writer:
                 break
         return batch
 
-    def _commit(self, works: list[_Work]) -> None:
+    def _commit(self, works: list[Work]) -> None:
+        unit, refused = None, None
         try:
             unit = self._transact(works)
         except Exception as error:
-            if len(works) == 1 or is_busy(error):
-                self._answer(works, None, error)
+            if len(works) > 1 and not is_busy(error):
+                for work in works:
+                    self._commit([work])
                 return
-            for work in works:
-                self._commit([work])
-            return
-        self._answer(works, unit, None)
+            refused = _translate(error)
+        self._event_loop.call_soon_threadsafe(self._answer, works, unit, refused)
 
-    def _transact(self, works: list[_Work]) -> Unit:
+    def _transact(self, works: list[Work]) -> Unit:
         with self._engine.begin() as connection:
-            unit = Unit(connection, self._clock(), self.may_start, self.room())
-            about = [work.about for work in works if work.about is not None]
-            if len(about) > 1:
-                unit.read_ahead({it.sid for it in about}, {it.key for it in about})
-            for work in works:
-                work.result = work.run(unit)
-            unit.flush()
-            reached("commit.before")
+            unit = Unit(connection, self._clock(), self.may_start, self.room(), self.owner)
+            self._apply(unit, works)
         reached("commit.after")
         return unit
-
-    def _answer(self, works: list[_Work], unit: Unit | None, error: Exception | None) -> None:
-        translated = None if error is None else _translate(error)
-
-        def answer() -> None:
-            if unit is not None and unit.lanes.started:
-                self.on_started(unit.lanes.started)
-            if unit is not None and unit.lanes.is_crowded:
-                self.on_crowded()
-            for work in works:
-                if work.future.done():
-                    continue
-                if translated is None:
-                    work.future.set_result(work.result)
-                else:
-                    work.future.set_exception(translated)
-
-        self._event_loop.call_soon_threadsafe(answer)
 
 
 def _translate(error: Exception) -> Exception:

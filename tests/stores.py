@@ -70,6 +70,19 @@ class Store:
             yield unit
             unit.flush()
 
+    @contextmanager
+    def asked(self) -> Iterator[list[str]]:
+        """Every statement that the writing connection is asked meanwhile, its values filled in."""
+        statements: list[str] = []
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            connection.rollback()
+        driver.set_trace_callback(statements.append)
+        try:
+            yield statements
+        finally:
+            driver.set_trace_callback(None)
+
     def rows(self, table: Table, **columns: Any) -> list[dict[str, Any]]:
         """What is committed, read through a second connection; `columns` narrow it."""
         with reading(self.url) as connection:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from orchestrator import callbacks
 from orchestrator.adapters.book_crm import BookCrm
@@ -14,6 +13,7 @@ from orchestrator.addresses import channel_key
 from orchestrator.errors import CrmUnavailable, MalformedWebhook
 from states.customers import Channel, Customer, Link
 from storage.customers import save_customer
+from storage.readers import Readers
 from storage.schema import metadata
 
 PROXIES = {"+1": "+15550100999", "+33": "+33100000000", "whatsapp:": "whatsapp:+15550100999"}
@@ -57,9 +57,9 @@ async def book(path: Path, customers: Sequence[Customer]) -> AsyncIterator[BookC
         for customer in customers:
             save_customer(conn, customer, [channel_key(one.type, one.value) for one in customer.channels])
     writing.dispose()
-    reading = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    reading = Readers(f"sqlite+aiosqlite:///{path}")
     yield BookCrm(reading)
-    await reading.dispose()
+    await reading.close()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.addresses import channel_key
 from orchestrator.errors import CrmUnavailable
 from states.customers import Channel, Customer, Link
 from storage import customers
+from storage.readers import Readers
 from storage.schema import customer, customer_channel, metadata
 
 MARIA = Customer(
@@ -180,15 +180,15 @@ def test_look_ups_use_the_indexes(engine: Engine, conn: Connection) -> None:
 
 
 @pytest.fixture
-async def reader(engine: Engine) -> AsyncIterator[AsyncEngine]:
+async def reader(engine: Engine) -> AsyncIterator[Readers]:
     with engine.begin() as conn:
         save(conn, MARIA, JO)
-    reader = create_async_engine(f"sqlite+aiosqlite:///{engine.url.database}")
+    reader = Readers(f"sqlite+aiosqlite:///{engine.url.database}")
     yield reader
-    await reader.dispose()
+    await reader.close()
 
 
-async def test_the_port_normalises_addresses_and_pages(reader: AsyncEngine) -> None:
+async def test_the_port_normalises_addresses_and_pages(reader: Readers) -> None:
     crm = BookCrm(reader)
     assert await crm.find_by_address("whatsapp:+1 555 010 0001") == MARIA
     assert await crm.find_by_address("MARIA@example.com") == MARIA
@@ -199,7 +199,7 @@ async def test_the_port_normalises_addresses_and_pages(reader: AsyncEngine) -> N
 
 
 async def test_a_book_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'without-tables.db'}")
+    reader = Readers(f"sqlite+aiosqlite:///{tmp_path / 'without-tables.db'}")
     with pytest.raises(CrmUnavailable, match="customer book"):
-        await BookCrm(engine).find("1")
-    await engine.dispose()
+        await BookCrm(reader).find("1")
+    await reader.close()

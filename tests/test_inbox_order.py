@@ -17,7 +17,6 @@ from states.events import BotReplied, ConversationClosed, Event, MessageReceived
 from states.facts import ParticipantGone
 from states.names import MessageSid, ParticipantSid
 from states.roles import Knowledge, Unsure
-from storage import looks
 from storage.codec import decode, decode_conversation
 from storage.engine import writing_engine
 from storage.lanes import Due
@@ -248,7 +247,7 @@ def test_a_conversation_an_inbound_message_is_making_needs_no_look(store: Store)
 
 def test_a_pre_action_event_for_the_pair_tells_the_same(store: Store) -> None:
     with store.unit() as unit:
-        looks.add(unit, due_at=unit.now, address=ADDRESS, proxy_address=PROXY, friendly_name="Maria Sanchez")
+        unit.looks.add(due_at=unit.now, address=ADDRESS, proxy_address=PROXY, friendly_name="Maria Sanchez")
     store.take(message(0))
     assert snapshot(store).state == "awaiting_choice"
     assert column(store.rows(conversation), "friendly_name", "members_known") == [("Maria Sanchez", True)]

@@ -9,7 +9,7 @@ import pytest
 from orchestrator import looker
 from orchestrator.directory import Directory
 from orchestrator.intake import Expected, Intake
-from storage import inbox, looks
+from storage import inbox
 from storage.engine import writing_engine
 from storage.schema import conversation, look
 from storage.unit import Unit
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def leave(store: Store, **where: Any) -> None:
     with store.unit() as unit:
-        looks.add(unit, due_at=unit.now + 1000, **where)
+        unit.looks.add(due_at=unit.now + 1000, **where)
 
 
 def left(store: Store) -> list[int]:
@@ -139,7 +139,7 @@ def test_the_oldest_of_several_looks_at_a_pair_is_found(store: Store) -> None:
         leave(store, address=ADDRESS, proxy_address=proxy, friendly_name=name)
 
     def name_at(unit: Unit, proxy: str | None) -> Any:
-        row = looks.at_pair(unit, ADDRESS, proxy)
+        row = unit.looks.at_pair(ADDRESS, proxy)
         return None if row is None else row.friendly_name
 
     with store.unit() as unit:
@@ -154,14 +154,14 @@ def test_the_oldest_of_several_looks_at_a_pair_is_found(store: Store) -> None:
 def test_looks_are_due_oldest_first_and_can_be_put_off_or_dropped(store: Store) -> None:
     for due_at in (NOON + 20, NOON + 10, NOON + 30):
         with store.unit() as unit:
-            looks.add(unit, due_at=due_at, conversation_sid=CONVERSATION)
+            unit.looks.add(due_at=due_at, conversation_sid=CONVERSATION)
     store.clock.now = NOON + 20
     with store.unit() as unit:
-        assert [row.id for row in looks.due(unit, 10)] == [2, 1]
-        assert [row.id for row in looks.due(unit, 1)] == [2]
-        looks.postpone(unit, 2, NOON + 40, tries=1)
-        looks.drop(unit, 1)
-        assert looks.due(unit, 10) == []
+        assert [row.id for row in unit.looks.due(10)] == [2, 1]
+        assert [row.id for row in unit.looks.due(1)] == [2]
+        unit.looks.postpone(2, NOON + 40, tries=1)
+        unit.looks.drop(1)
+        assert unit.looks.due(10) == []
         assert inbox.next_due(unit) == NOON + 30
     assert column(store.rows(look), "id", "tries") == [(2, 1), (3, 0)]
 
@@ -171,7 +171,7 @@ def test_a_look_taken_off_meanwhile_stays_off_when_it_is_put_off(store: Store) -
     leave(store, conversation_sid=CONVERSATION)
     store.take(message(0))
     with store.unit() as unit:
-        looks.postpone(unit, 1, NOON + 5000, tries=1)
+        unit.looks.postpone(1, NOON + 5000, tries=1)
     assert left(store) == []
 
 

@@ -298,7 +298,7 @@ def test_a_further_attempt_is_in_doubt_from_its_own_departure(store: Store) -> N
     store.clock.advance(QUIET_MS)
     [again] = due_now(store)
     with store.unit() as unit:
-        restamp(unit, again.key)
+        assert restamp(unit, again)
     assert column(store.rows(outbox), "intent_at") == [NOON + QUIET_MS]
     store.clock.advance(100)
     with store.unit() as unit:

@@ -56,7 +56,9 @@ async def perform(store: Store, twilio: Twilio, status_before: str, age_ms: int 
     row = {"key": key, "conversation_sid": ch, "lane": ch, "kind": "send_message", "payload": "", "status": "running"}
     with store.unit() as unit:
         unit.connection.execute(
-            outbox.insert().values(**row, attempts=1, created_at=intent_at, due_at=intent_at, intent_at=intent_at)
+            outbox.insert().values(
+                **row, owner=0, attempts=1, created_at=intent_at, due_at=intent_at, intent_at=intent_at
+            )
         )
     writer = Writer(writing_engine(store.url), wall_clock)
     crm = GuardedCrm(cast(Crm, None), lambda: 0.0)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from orchestrator.taking import take
 from storage import outbox
@@ -23,17 +22,13 @@ def plans(store: Store, work: Callable[[Unit], Any]) -> list[str]:
     """How SQLite goes about each statement on the outbox that `work` and the end of its transaction execute."""
     found: list[str] = []
 
-    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
-        if "outbox" in statement and not statement.startswith("INSERT"):
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
-            found.extend(f"{row[3]}: {statement}" for row in cursor.fetchall())
-
-    event.listen(store.engine, "before_cursor_execute", explain)
-    try:
-        with store.unit() as unit:
-            work(unit)
-    finally:
-        event.remove(store.engine, "before_cursor_execute", explain)
+    with store.asked() as asked, store.unit() as unit:
+        work(unit)
+    with store.engine.connect() as connection:
+        for statement in asked:
+            if "outbox" in statement and not statement.startswith("INSERT"):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+                found.extend(f"{row[3]}: {statement}" for row in plan)
     return found
 
 
@@ -42,7 +37,7 @@ def plans(store: Store, work: Callable[[Unit], Any]) -> list[str]:
     [
         lambda unit: unit.lanes.start_due(64),
         outbox.next_due,
-        outbox.running,
+        lambda unit: outbox.running(unit, 1),
         outbox.bring_retries_forward,
         lambda unit: outbox.recover(unit, 1000),
     ],

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from orchestrator.errors import EffectError, Held
+from orchestrator.errors import EffectError, Held, NotSent
 from orchestrator.metrics import HELD
 
 PROBE_S = 5.0
@@ -25,12 +25,14 @@ async def _no_probe() -> None:
 class AccountHold:
     """Lets calls pass until one is Held; then refuses all but a probe every `probe_s` seconds, until one succeeds.
 
-    `probe`: a harmless read that passes through here; `on_recovered` is called when the credentials are good again.
+    `probe`: a harmless read that passes through here; `on_recovered` is called when the credentials are good again;
+    `may_call`: whether this process may call out at all (see `orchestrator.membership`).
     """
 
     def __init__(self, probe_s: float = PROBE_S) -> None:
         self.probe: Callable[[], Awaitable[object]] = _no_probe
         self.on_recovered: Callable[[], None] = lambda: None
+        self.may_call: Callable[[], bool] = lambda: True
         self._probe_s = probe_s
         self._held = asyncio.Event()
         self._probe_may_pass = False
@@ -38,7 +40,10 @@ class AccountHold:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Around one call. Raises Held, the call not made, while the account is held."""
+        """Around one call. Raises Held, the call not made, while the account is held, and NotSent where the call is
+        not ours to make."""
+        if not self.may_call():
+            raise NotSent("this replica's lease is not certain; it, or another one, does it again")
         is_probe = self._held.is_set()
         if is_probe and not self._probe_may_pass:
             raise Held("the credentials were refused; nothing is sent until they are accepted again")

@@ -5,21 +5,21 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.addresses import normalise
 from orchestrator.errors import CrmUnavailable
 from states.customers import Customer
 from storage import customers
+from storage.readers import Readers
 
 T = TypeVar("T")
 
 
 class BookCrm:
-    """Reads the book through `engine`, which may be one that only reads."""
+    """Reads the book through `readers`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
 
     async def find_by_address(self, address: str) -> Customer | None:
         """The customer with this address on any channel, whatever its spelling or prefix."""
@@ -35,7 +35,6 @@ class BookCrm:
 
     async def _read(self, question: Callable[[Connection], T]) -> T:
         try:
-            async with self._engine.connect() as conn:
-                return await conn.run_sync(question)
-        except SQLAlchemyError as error:
+            return await self._readers.read(question)
+        except (SQLAlchemyError, OSError) as error:
             raise CrmUnavailable(f"the customer book cannot be read: {type(error).__name__}") from error

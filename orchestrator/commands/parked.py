@@ -101,12 +101,11 @@ def replay(key: Key) -> None:
 
 def _decide(work: "Callable[[Connection], None]") -> None:
     """Run `work` in one short transaction, beside a running service or not."""
-    from storage.opening import writing
+    from storage.opening import write
     from storage.parked import NotGivenUp
 
     try:
-        with writing(Settings.load().database_url) as connection:
-            work(connection)
+        write(Settings.load().database_url, work)
     except NotGivenUp as error:
         fail(str(error))
 

@@ -30,7 +30,8 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
 
 def read(work: Callable[["Connection"], T]) -> T:
     """Run `work` on a read-only connection; where there is no database yet, on an empty one."""
-    from storage.opening import HEAD, reading, revision_of
+    from storage.opening import HEAD, revision_of
+    from storage.opening import read as ask
 
     url = Settings.load().database_url
     found = revision_of(url)
@@ -41,8 +42,7 @@ def read(work: Callable[["Connection"], T]) -> T:
             f"the database is at schema revision {found} and this version reads {HEAD};"
             " run `expert-hub db upgrade`, or a newer expert-hub if that refuses"
         )
-    with reading(url) as connection:
-        return work(connection)
+    return ask(url, work)
 
 
 def _on_nothing(work: Callable[["Connection"], T]) -> T:

@@ -1,11 +1,9 @@
-"""How Alembic reaches the database: through the engine its caller gives it."""
+"""How Alembic reaches the database: over the connection its caller gives it, who commits."""
 
 from alembic import context
 
 from storage.schema import metadata
 
-with context.config.attributes["engine"].connect() as connection:
-    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
-    with context.begin_transaction():
-        context.run_migrations()
-    connection.commit()
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -45,12 +45,12 @@ async def test_only_the_attempts_that_are_named_are_given_back(tmp_path: Path) -
         writer = Writer(store.engine, store.clock)
         for fact in (started(), message(0)):
             await Intake(writer, Directory(None), grace_ms=1000).accept(report(fact))
-        running = await writer.run(outbox.running)
+        running = await writer.run(lambda unit: outbox.running(unit, writer.owner))
         assert set(running.values()) == {1}
         lost, *others = running
         assert await writer.run(lambda unit: outbox.recover(unit, 0, {lost: 2})) == 0
         assert await writer.run(lambda unit: outbox.recover(unit, 0, {lost: 1})) == 1
-        assert list(await writer.run(outbox.running)) == others
+        assert list(await writer.run(lambda unit: outbox.running(unit, writer.owner))) == others
         await writer.close()
 
 
@@ -83,7 +83,8 @@ async def test_what_a_slow_twilio_cannot_take_yet_waits_unstarted_and_all_of_it_
     await bare_house.post("/sandbox/faults", {"latency_ms": 100}, "PUT")
     said = [bare_house.say(f"+155501001{number:02d}", "Hello") for number in range(20)]
     conversations = await asyncio.gather(*said)
-    crowd = [await bare_house.service.writer.run(outbox.running) for _ in range(20)]
+    owner = bare_house.service.writer.owner
+    crowd = [await bare_house.service.writer.run(lambda unit: outbox.running(unit, owner)) for _ in range(20)]
     assert 0 < max(len(running) for running in crowd) <= 8
     for conversation in conversations:
         dump = await bare_house.quiet(conversation)

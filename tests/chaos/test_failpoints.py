@@ -19,10 +19,10 @@ async def test_death_surprise_and_delay_at_a_failpoint_leave_no_trace() -> None:
 
 
 async def test_a_call_that_fails_after_it_was_carried_out_is_not_carried_out_twice(tmp_path: Path) -> None:
-    """A call in the midst of the greeting's hundred and forty to the database, and a message of its seven to Twilio."""
+    """A call in the midst of the greeting's seventy to the database, and a message of its seven to Twilio."""
     async with stage() as here:
         for case in (
-            nth_call.Case("greeting", "database", 90, "raise_after"),
+            nth_call.Case("greeting", "database", 50, "raise_after"),
             nth_call.Case("greeting", "twilio", 6, "raise_after"),
         ):
             assert await nth_call.run(here, case, tmp_path / case.place) == ([], True)

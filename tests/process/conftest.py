@@ -185,11 +185,12 @@ class Place:
             return None
 
     async def quiet(self, sid: str) -> Any:
-        """Wait until nothing is under way for the conversation; its dump."""
+        """Wait until its customer was heard and nothing is under way for the conversation; its dump."""
 
         async def settled() -> Any:
             dump = await self.dump(sid)
-            return dump if dump and dump["history"] and not under_way(dump) else None
+            heard = dump and any(row["trigger"] == "message_received" for row in dump["history"])
+            return dump if heard and not under_way(dump) else None
 
         return await until(settled)
 

@@ -1,0 +1,153 @@
+"""PostgreSQL: engines, what its errors mean, and opening it. Imported only where DATABASE_URL names one.
+
+Commands are synchronous and so is Alembic: what they do runs inside `run_sync`, over the one driver, asyncpg.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
+
+T = TypeVar("T")
+
+CONNECT_S = 3.0
+# A replica that was frozen inside a transaction holds its locks until the server ends its session: sooner than anybody
+# who waits for them gives up, and that is sooner than Twilio does (5 s).
+IDLE_IN_TRANSACTION_MS, LOCK_MS, STATEMENT_MS = 1_500, 3_000, 10_000
+# Migrations and commands that write hold this, one at a time; any number will do, as long as it stays the same.
+COMMAND_LOCK = 7_305_446_126_981_377_013
+
+
+class Trouble(Enum):
+    """What an error of the database means for what was tried."""
+
+    AGAIN = "another transaction was in the way: this one can be run again at once"
+    BUSY = "another transaction held a row or a name for too long"
+    LOST = "the connection, or the server, is gone: whether the transaction was committed is not known"
+    REFUSED = "the database refused"
+
+
+_AGAIN = {"40001", "40P01", "23505"}
+_BUSY = {"55P03", "57014"}
+_NOT_OURS = {"28000", "28P01", "3D000", "42501"}
+_LOST = {"25P03", "53300", "57P01", "57P02", "57P03", "57P05"}
+
+
+def trouble_of(error: Exception) -> Trouble | None:
+    """What went wrong, by its SQLSTATE (PostgreSQL manual, Appendix A); None for what no database said."""
+    state = state_of(error)
+    if state is None:
+        return Trouble.LOST if _is_of_the_connection(error) else None
+    if state in _AGAIN:
+        return Trouble.AGAIN
+    if state in _BUSY:
+        return Trouble.BUSY
+    return Trouble.LOST if state in _LOST or state.startswith("08") else Trouble.REFUSED
+
+
+def _is_of_the_connection(error: Exception) -> bool:
+    from asyncpg import InterfaceError, InternalClientError
+
+    return isinstance(error, SQLAlchemyError | InterfaceError | InternalClientError | OSError | TimeoutError)
+
+
+def as_storage_error(error: Exception) -> Exception:
+    """The database's complaint as ours; what no database said stays as it is. Rows are never in the text."""
+    match trouble_of(error):
+        case None:
+            return error
+        case Trouble.BUSY | Trouble.AGAIN:
+            return DatabaseBusy("another replica held what was to be written for too long; try again")
+        case Trouble.LOST:
+            return StorageError(f"PostgreSQL does not answer ({_name(error)})")
+        case _ if state_of(error) in _NOT_OURS:
+            return DatabaseUnusable(
+                f"DATABASE_URL: PostgreSQL refused ({_name(error)}): see to user, password, database"
+            )
+        case _:
+            return StorageError(f"PostgreSQL refused ({_name(error)})")
+
+
+def state_of(error: Exception) -> str | None:
+    """The SQLSTATE that an error carries, if a server sent it."""
+    state: str | None = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+    return state
+
+
+def _name(error: Exception) -> str:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return f"SQLSTATE {state_of(error)}" if state_of(error) else type(origin).__name__
+
+
+def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> AsyncEngine:
+    """An engine whose sessions are never waited for without an end."""
+    settings = {
+        "application_name": "expert-hub",
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "lock_timeout": str(LOCK_MS),
+        "statement_timeout": str(STATEMENT_MS),
+        "jit": "off",
+    }
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": CONNECT_S, "server_settings": settings},
+    )
+
+
+def dsn_of(url: str) -> str:
+    """The URL as asyncpg itself reads it."""
+    return url.replace("+asyncpg", "", 1)
+
+
+def run(url: str, work: Callable[[Connection], T], *, read_only: bool = False) -> T:
+    """Run `work` in one transaction, from outside an event loop. Raises StorageError for what the database refuses, or
+    when it does not answer."""
+    return asyncio.run(_run(url, work, read_only))
+
+
+async def _run(url: str, work: Callable[[Connection], T], read_only: bool) -> T:
+    engine = engine_of(url, read_only=read_only, connections=1)
+    try:
+        async with engine.begin() as connection:
+            if not read_only:
+                for wait in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+                    await connection.execute(text(f"SET LOCAL {wait} = 0"))
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({COMMAND_LOCK})"))
+            return await connection.run_sync(work)
+    except Exception as error:
+        translated = as_storage_error(error)
+        if translated is error:
+            raise
+        raise translated from error
+    finally:
+        await engine.dispose()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The schema revision the database is at, None for a fresh one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def upgrade(url: str, migrate: Callable[[Connection, str | None], Any], head: str) -> None:
+    """Bring the schema up to date, one replica at a time. Raises DatabaseUnusable where it is newer than this
+    program or refuses us, and StorageError where it does not answer."""
+
+    def work(connection: Connection) -> None:
+        revision = current_revision(connection)
+        if revision != head:
+            migrate(connection, revision)
+
+    run(url, work)

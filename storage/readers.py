@@ -1,0 +1,44 @@
+"""Readers: questions that are not asked in the writer's transactions, over connections that cannot write."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection
+
+from storage.engine import is_postgres, reading_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+
+class Readers:
+    """A few connections to a database, made when the first question is asked."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: asyncio.Future[AsyncEngine] | None = None
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """The answer to a question, as of one moment. Raises SQLAlchemyError or OSError where it cannot be had."""
+        if self._engine is None:
+            # What it imports takes a quarter of a second, in which webhooks are not to wait.
+            self._engine = asyncio.ensure_future(asyncio.to_thread(_engine, self._url))
+        engine = await asyncio.shield(self._engine)
+        async with engine.connect() as connection:
+            return await connection.run_sync(question)
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        if self._engine is not None:
+            await (await self._engine).dispose()
+
+
+def _engine(url: str) -> "AsyncEngine":
+    if not is_postgres(url):
+        return reading_engine(url)
+    from storage.postgres import engine_of
+
+    return engine_of(url, read_only=True)
