@@ -204,7 +204,7 @@ class _Simulation:
         """How it ended."""
         checked = verify(Stores(self._connection, self._clock.now))
         violations = [f"{name}: {line}" for name, lines in checked.items() for line in lines]
-        row = self._connection.execute(select(conversation.c.snapshot, conversation.c.next_index)).one()
+        row = self._connection.execute(select(conversation)).one()
         events = [codec.decode(text) for text in self._connection.execute(select(history.c.event)).scalars()]
         received = [event for event in events if isinstance(event, MessageReceived)]
         times = Counter(event.message_sid for event in received)
@@ -217,7 +217,7 @@ class _Simulation:
         if late and not self._twilio.lag_ms and not self._visited:
             # Where a worker has written before anything was heard, what stands before his message counts as answered.
             violations.append("called late, though Twilio's list told everything and no worker wrote")
-        return _Telling(_outcome(codec.decode_conversation(row.snapshot)), late, violations, self._tallies)
+        return _Telling(_outcome(codec.decode_conversation(row._mapping)), late, violations, self._tallies)
 
 
 def _next_due(unit: Unit) -> int | None:

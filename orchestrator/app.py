@@ -69,17 +69,15 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
     """Count what Twilio sends and how long it waits; operators' routes are not measured."""
     if request.method != "POST" or request.match_info.route.resource is None:
         return await handler(request)
-    route = request.match_info.route.resource.canonical
-    status = 500
-    with metrics.WEBHOOK_SECONDS.labels(route=route).time():
-        try:
-            response = await handler(request)
-            status = response.status
-        except web.HTTPException as error:
-            status = error.status
-            raise
-        finally:
-            metrics.WEBHOOKS.labels(route=route, status=status).inc()
+    route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
+    try:
+        response = await handler(request)
+        status = response.status
+    except web.HTTPException as error:
+        status = error.status
+        raise
+    finally:
+        metrics.webhook(route, status, time.perf_counter() - began)
     return response
 
 

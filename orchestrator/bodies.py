@@ -8,7 +8,8 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias, overload
+from itertools import chain
+from typing import Literal, TypeAlias, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook
 
+T = TypeVar("T", bytes, bytearray)
 Pairs: TypeAlias = list[tuple[bytes, bytes]]
 
 BODY_MAX_BYTES = 256 * 1024
@@ -44,16 +46,24 @@ async def read_body(request: web.Request, limit: int = BODY_MAX_BYTES, deadline_
         raise MalformedWebhook("the body is compressed in an unknown way")
     body = bytearray()
     try:
+        if request.content.is_eof():
+            # All of it came with its head, as Twilio's bodies do: nothing to wait for.
+            return _bounded(request.content.read_nowait(), limit)
         async with asyncio.timeout(deadline_s):
             async for chunk in request.content.iter_any():
                 body += chunk
-                if len(body) > limit:
-                    raise BodyTooLarge(f"the body is over {limit} bytes")
+                _bounded(body, limit)
     except TimeoutError:
         raise BodyTooSlow(f"the body was not complete within {deadline_s:g} s") from None
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as broken:
         raise MalformedWebhook(f"the body cannot be read ({type(broken).__name__})") from None
     return bytes(body)
+
+
+def _bounded(body: T, limit: int) -> T:
+    if len(body) > limit:
+        raise BodyTooLarge(f"the body is over {limit} bytes")
+    return body
 
 
 def split_form(body: bytes) -> Pairs:
@@ -62,7 +72,11 @@ def split_form(body: bytes) -> Pairs:
     Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
     """
     fields = (field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&") if field)
-    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in fields]
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in fields]
+
+
+def _unquoted(text: bytes) -> bytes:
+    return unquote_to_bytes(text) if b"%" in text else text
 
 
 def check_form(body: bytes, content_type: str | None) -> None:
@@ -110,31 +124,32 @@ class Form(Mapping[str, str]):
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, set[str]] = {}
+        self._values: dict[str, str] = {}
+        self._ambiguous: set[str] = set()
         for name, value in pairs:
-            self._values.setdefault(name, set()).add(value)
+            if self._values.setdefault(name, value) != value:
+                self._ambiguous.add(name)
 
     @classmethod
     def decoded(cls, pairs: Pairs) -> "Form":
         """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
-        if any(b"\0" in name or b"\0" in value for name, value in pairs):
+        if b"\0" in b"".join(chain.from_iterable(pairs)):
             raise MalformedWebhook("a field has a NUL in it")
         try:
-            return cls((name.decode(), value.decode()) for name, value in pairs)
+            return cls([(name.decode(), value.decode()) for name, value in pairs])
         except UnicodeDecodeError:
             raise MalformedWebhook("a field is not UTF-8") from None
 
     def __getitem__(self, name: str) -> str:
-        values = self._values[name]
-        if len(values) > 1:
+        if name in self._ambiguous:
             raise MalformedWebhook(f"{name} comes twice")
-        (value,) = values
+        value = self._values[name]
         if not value:
             raise KeyError(name)
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, values in self._values.items() if values != {""})
+        return (name for name, value in self._values.items() if value or name in self._ambiguous)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

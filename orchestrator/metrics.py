@@ -1,5 +1,7 @@
 """What is counted, for `/metrics`. Names are stable; labels hold kinds and statuses, never a person or a SID."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
@@ -21,6 +23,16 @@ DUPLICATES = Counter(
 )
 HELD = Gauge("expert_hub_credentials_refused", "1 while Twilio refuses our credentials", registry=REGISTRY)
 CONVERSATIONS = Gauge("expert_hub_conversations", "Conversations by state", ["state"], registry=REGISTRY)
+
+
+# Finding the one of its labels costs a metric more than counting does.
+_webhooks, _seconds = cache(WEBHOOKS.labels), cache(WEBHOOK_SECONDS.labels)
+
+
+def webhook(route: str, status: int, seconds: float) -> None:
+    """Count a request from Twilio, and how long it took to answer."""
+    _seconds(route).observe(seconds)
+    _webhooks(route, status).inc()
 
 
 def exposition() -> bytes:

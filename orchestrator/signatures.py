@@ -11,6 +11,7 @@ with a loop of its own; `tests/test_signatures.py` holds this one to its verdict
 import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import ParseResult, parse_qs, urlparse
 
@@ -24,16 +25,12 @@ def verify(url: str, pairs: Iterable[tuple[bytes, bytes]], signature: str | None
     """
     fields = b"".join(name + value for name, value in sorted(set(pairs)))
     try:
-        signed = [variant.encode("utf-8", "surrogateescape") + fields for variant in _with_and_without_port(url)]
+        signed = [variant + fields for variant in _spellings(url)]
         claimed = (signature or "").encode("utf-8", "surrogateescape")
     except ValueError:
         return False
-    genuine = False
-    for token in tokens:
-        for text in signed:
-            digest = b64encode(hmac.digest(token.encode(), text, "sha1"))
-            genuine |= hmac.compare_digest(digest, claimed)
-    return genuine
+    digests = (b64encode(hmac.digest(token.encode(), text, "sha1")) for token in tokens for text in signed)
+    return any(hmac.compare_digest(digest, claimed) for digest in digests)
 
 
 def verify_json(url: str, body: bytes, signature: str | None, tokens: Sequence[str]) -> bool:
@@ -44,6 +41,11 @@ def verify_json(url: str, body: bytes, signature: str | None, tokens: Sequence[s
         return False
     untouched = hmac.compare_digest(sha256(body).hexdigest().encode(), claimed)
     return verify(url, (), signature, tokens) and untouched
+
+
+@lru_cache(maxsize=64)
+def _spellings(url: str) -> tuple[bytes, ...]:
+    return tuple(variant.encode("utf-8", "surrogateescape") for variant in _with_and_without_port(url))
 
 
 def _with_and_without_port(url: str) -> tuple[str, str]:

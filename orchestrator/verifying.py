@@ -88,8 +88,8 @@ def version_is_number_of_rows(stores: Stores) -> Iterator[str]:
 def history_leads_to_the_stored_state(stores: Stores) -> Iterator[str]:
     """Deciding the stored events again gives the stored snapshot."""
     histories = dict(_histories(stores))
-    for row in stores.connection.execute(select(conversation.c.sid, conversation.c.snapshot)):
-        stored = codec.decode_conversation(row.snapshot)
+    for row in stores.connection.execute(select(conversation)):
+        stored = codec.decode_conversation(row._mapping)
         again = replayed(stored, histories.get(row.sid, []))
         if again != stored:
             yield f"{row.sid}: history leads to another snapshot than the stored one"

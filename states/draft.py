@@ -41,7 +41,8 @@ def writes(*effects: type) -> Callable[[Writer], Writer]:
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """One event against one snapshot. `next` is the snapshot being written, `row` the row of the table that fired."""
+    """One event against one snapshot. `next` is the snapshot being written, which nobody else has before the decision;
+    `row` the row of the table that fired."""
 
     before: Conversation
     event: Any
@@ -56,6 +57,11 @@ class Draft:
         """A fresh draft; its version is the next one."""
         following = replace(conversation, version=conversation.version + 1, updated_at=now)
         return cls(before=conversation, event=event, now=now, state=conversation.state, next=following)
+
+    def _note(self, **changes: Any) -> None:
+        """Write into the next snapshot: a copy for each change would cost more than the whole decision."""
+        for name, value in changes.items():
+            object.__setattr__(self.next, name, value)
 
     def _ask_for(self, effect: Effect) -> None:
         key = f"{self.next.sid}/{self.next.version}/{len(self.effects)}"
@@ -160,20 +166,19 @@ class Draft:
                 self.next.asked,
             )
         )
-        self.next = replace(self.next, asked=self.next.asked + 1)
+        self._note(asked=self.next.asked + 1)
 
     @writes(FindCustomer)
     def find_customer(self) -> None:
         """Ask the CRM, once, as soon as an address is known."""
         if not self.next.enriching and self.next.address is not None:
             self._ask_for(FindCustomer(self.next.address))
-            self.next = replace(self.next, enriching=True)
+            self._note(enriching=True)
 
     def note_pair(self) -> None:
         """Remember the address pair."""
         event, kept = self.event, self.next
-        self.next = replace(
-            kept,
+        self._note(
             address=kept.address or event.address,
             proxy_address=kept.proxy_address or event.proxy_address,
         )
@@ -182,8 +187,7 @@ class Draft:
         """Remember the first customer participant."""
         event, kept = self.event, self.next
         if kept.customer_sid is None:
-            self.next = replace(
-                kept,
+            self._note(
                 customer_sid=event.participant_sid,
                 address=kept.address or event.address or event.identity,
                 proxy_address=kept.proxy_address or event.proxy_address,
@@ -193,7 +197,7 @@ class Draft:
         """Remember who wrote, where no earlier event said it."""
         event, kept = self.event, self.next
         if kept.address is None:
-            self.next = replace(kept, address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
+            self._note(address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
 
     @writes(SendMessage)
     def say_reply(self) -> None:
@@ -252,7 +256,7 @@ class Draft:
         """Claim the worker and ask Twilio to let him join."""
         event = self.event
         claim = Claim(event.identity, event.worker_sid, event.at_ms, event.named)
-        self.next = replace(self.next, claim=claim)
+        self._note(claim=claim)
         self._ask_for(AddParticipant(event.identity))
 
     @writes(SetWorkerAttributes)
@@ -261,48 +265,48 @@ class Draft:
         claim = self.next.claim
         if claim is not None and self.was_claimed():
             self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
-            self.next = replace(self.next, claim=None)
+            self._note(claim=None)
 
     def note_worker(self) -> None:
         """Remember who joined; nobody is waited for any more."""
         event, kept = self.event, self.next
         others = tuple(w for w in kept.workers if w.participant_sid != event.participant_sid)
         joined = (*others, Present(event.identity, event.participant_sid))
-        self.next = replace(kept, workers=joined, waiting_since=None, refused=())
+        self._note(workers=joined, waiting_since=None, refused=())
 
     def forget_worker(self) -> None:
         """Remember that this participant is gone."""
         sid, kept = self.event.participant_sid, self.next
         remaining = tuple(w for w in kept.workers if w.participant_sid != sid)
-        self.next = replace(kept, workers=remaining, gone=(*kept.gone[-19:], sid))
+        self._note(workers=remaining, gone=(*kept.gone[-19:], sid))
 
     def end_bot_turn(self) -> None:
         """What the bot answers from now on to earlier messages is kept and not sent."""
-        self.next = replace(self.next, turn=self.next.turn + 1, asked=0)
+        self._note(turn=self.next.turn + 1, asked=0)
 
     def start_waiting(self) -> None:
         """Queue up; the oldest in the queue is served first."""
-        self.next = replace(self.next, waiting_since=self.now)
+        self._note(waiting_since=self.now)
 
     def stop_routing(self) -> None:
         """Forget what the routing had found out."""
-        self.next = replace(self.next, claim=None, waiting_since=None, refused=())
+        self._note(claim=None, waiting_since=None, refused=())
 
     def drop_claim(self) -> None:
         """Nobody is on his way any more."""
-        self.next = replace(self.next, claim=None)
+        self._note(claim=None)
 
     def refuse_claimed(self) -> None:
         """Leave out the worker who could not be added."""
         claim = self.next.claim
         refused = self.next.refused if claim is None else (*self.next.refused, claim.identity)
-        self.next = replace(self.next, claim=None, refused=refused, waiting_since=self.next.waiting_since)
+        self._note(claim=None, refused=refused, waiting_since=self.next.waiting_since)
 
     @writes(SetFriendlyName, SetParticipantAttributes)
     def enrich(self) -> None:
         """Put what the CRM knows where the worker sees it."""
         event, kept = self.event, self.next
-        self.next = replace(kept, customer=Profile(event.customer_id, event.display_name, event.avatar))
+        self._note(customer=Profile(event.customer_id, event.display_name, event.avatar))
         self._ask_for(SetFriendlyName(event.display_name[:256]))
         known = {"customer_id": event.customer_id, "display_name": event.display_name, "avatar": event.avatar}
         attributes = {name: value for name, value in known.items() if value is not None}
@@ -310,7 +314,8 @@ class Draft:
 
     def following(self) -> Conversation:
         """The next snapshot, in the state the machine has moved to."""
-        return replace(self.next, state=self.state)
+        self._note(state=self.state)
+        return self.next
 
     # What both read of the event
 

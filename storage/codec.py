@@ -5,8 +5,10 @@ that is renamed or changes its meaning needs a new name; the old one stays reada
 """
 
 import json
-from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, TypeVar, get_args
+from collections.abc import Hashable
+from dataclasses import fields
+from functools import cache
+from typing import Any, cast, get_args
 
 from states.conversation import Claim, Conversation, Present, Profile
 from states.effects import Effect
@@ -15,28 +17,36 @@ from states.facts import Fact
 from states.names import snake_case
 from storage.errors import UnknownCodec
 
-T = TypeVar("T")
-
 _KINDS: dict[str, type] = {
     snake_case(kind.__name__): kind for kind in (*get_args(Event), *get_args(Fact), *get_args(Effect))
 }
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+# What a snapshot has that the table of conversations has a column for.
+COLUMNS = ("sid", "created_at", "updated_at", "state", "version", "address", "proxy_address")
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ATOMS = frozenset((str, int, bool, float, dict, type(None)))
 
 
-def _is_default(field: Field[Any], value: Any) -> bool:
-    return field.default is not MISSING and value == field.default
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """The names of a dataclass's fields, each with its default: MISSING, which equals nothing, where it has none."""
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field, getattr(value, field.name)) for field in fields(value))
-        return {field.name: _plain(item) for field, item in pairs if not _is_default(field, item)}
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is tuple:
         return [_plain(item) for item in value]
-    return value
+    found = {}
+    for name, default in _fields(cast(Hashable, kind)):
+        item = getattr(value, name)
+        if item != default:
+            found[name] = item if type(item) in _ATOMS else _plain(item)
+    return found
 
 
 def kind_of(value: object) -> str:
@@ -62,13 +72,18 @@ def decode(text: str) -> Any:
 
 
 def encode_conversation(conversation: Conversation) -> str:
-    """A snapshot as JSON."""
-    return _dumps(_plain(conversation))
+    """A snapshot as JSON, but for what the table has columns for."""
+    found = _plain(conversation)
+    for name in COLUMNS:
+        found.pop(name, None)
+    return _dumps(found)
 
 
-def decode_conversation(text: str) -> Conversation:
-    """What `encode_conversation` wrote. Raises UnknownCodec for a field nobody knows any more."""
-    data = json.loads(text)
+def decode_conversation(row: Any) -> Conversation:
+    """The snapshot of a row (a mapping): its columns and what `encode_conversation` wrote. Raises UnknownCodec for a
+    field nobody knows any more."""
+    data = json.loads(row["snapshot"])
+    data |= {name: row[name] for name in COLUMNS}
     try:
         return _conversation(data)
     except TypeError as error:
@@ -80,7 +95,9 @@ def _conversation(data: dict[str, Any]) -> Conversation:
         data["customer"] = Profile(**data["customer"])
     if data.get("claim") is not None:
         data["claim"] = Claim(**data["claim"])
-    data["workers"] = tuple(Present(**worker) for worker in data.get("workers", ()))
-    data["gone"] = tuple(data.get("gone", ()))
-    data["refused"] = tuple(data.get("refused", ()))
+    if "workers" in data:
+        data["workers"] = tuple(Present(**worker) for worker in data["workers"])
+    for name in ("gone", "refused"):
+        if name in data:
+            data[name] = tuple(data[name])
     return Conversation(**data)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, literal, literal_column, or_, select
 
 from states.conversation import Conversation
 from storage import codec
-from storage.schema import conversation, history, inbox, meta, outbox
+from storage.schema import conversation, history, inbox, meta, of_conversation, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,32 @@ def page(
     connection: Connection, state: str | None, limit: int, after: int | None
 ) -> tuple[list[Conversation], int | None]:
     """Up to `limit` conversations, newest first, and the cursor of the next page."""
-    query = select(conversation.c.id, conversation.c.snapshot).order_by(conversation.c.id.desc()).limit(limit + 1)
+    query = select(conversation).order_by(conversation.c.id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(conversation.c.state == state)
     if after is not None:
         query = query.where(conversation.c.id < after)
     rows = connection.execute(query).all()
     following = rows[limit - 1].id if len(rows) > limit else None
-    return [codec.decode_conversation(row.snapshot) for row in rows[:limit]], following
+    return [codec.decode_conversation(row._mapping) for row in rows[:limit]], following
 
 
 def dump(connection: Connection, sid: str) -> Dump | None:
     """Everything about one conversation, as of one moment; None if it was never heard of."""
-    snapshot = connection.execute(select(conversation.c.snapshot).where(conversation.c.sid == sid)).scalar()
+    snapshot = connection.execute(select(conversation).where(conversation.c.sid == sid)).one_or_none()
     if snapshot is None:
         return None
     rows = connection.execute(select(history).where(history.c.conversation_sid == sid).order_by(history.c.version))
-    effects = connection.execute(select(outbox).where(outbox.c.conversation_sid == sid).order_by(outbox.c.seq))
+    effects = connection.execute(select(outbox).where(of_conversation(literal(sid))).order_by(outbox.c.seq))
     undecided = connection.execute(
-        select(inbox).where(inbox.c.conversation_sid == sid, inbox.c.status.in_(("waiting", "parked")))
+        select(inbox).where(
+            or_(
+                and_(inbox.c.conversation_sid == sid, inbox.c.status == literal_column("'waiting'")),
+                and_(inbox.c.conversation_sid == sid, inbox.c.status == literal_column("'parked'")),
+            )
+        )
     )
-    return Dump(codec.decode_conversation(snapshot), list(rows), list(effects), list(undecided))
+    return Dump(codec.decode_conversation(snapshot._mapping), list(rows), list(effects), list(undecided))
 
 
 def queue(connection: Connection, limit: int) -> list[str]:

@@ -1,11 +1,12 @@
 """The inbox beyond one event: which conversations have events that wait for a look, and putting them off."""
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, literal_column, select, update
 
 from storage.schema import inbox, look
 from storage.unit import Unit
 
-_WAITING = inbox.c.status == "waiting"
+# Spelled out, or SQLite does not see that the partial indexes serve.
+_WAITING = inbox.c.status == literal_column("'waiting'")
 
 
 def due_conversations(unit: Unit, limit: int) -> list[str]:

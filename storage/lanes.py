@@ -14,7 +14,7 @@ from states.conversation import KeyedEffect
 from states.effects import lane_of
 from states.names import ConversationSid
 from storage import codec
-from storage.schema import is_open, outbox
+from storage.schema import is_open, is_waiting, of_conversation, outbox
 from storage.statements import Sql, Statement, inserting
 
 
@@ -210,7 +210,7 @@ _ATTEMPTS = Statement(
 )
 _OURS = Statement(
     lambda _words: select(outbox.c.result_index).where(
-        outbox.c.conversation_sid == bindparam("sid"),
+        of_conversation(bindparam("sid")),
         outbox.c.result_index.between(bindparam("first"), bindparam("last")),
     )
 )
@@ -223,9 +223,8 @@ _SKIP_OPEN = Statement(
     lambda _words: (
         update(outbox)
         .where(
-            outbox.c.conversation_sid == bindparam("sid"),
-            is_open(),
-            outbox.c.status != literal_column("'running'"),
+            of_conversation(bindparam("sid")),
+            is_waiting(),
             outbox.c.lane.startswith(bindparam("sid")),
         )
         .values(status=literal_column("'skipped'"), done_at=bindparam("now"))
@@ -236,8 +235,7 @@ _DUE = Statement(
     lambda words: words.locking(
         select(outbox)
         .where(
-            is_open(),
-            outbox.c.status != literal_column("'running'"),
+            is_waiting(),
             outbox.c.due_at <= bindparam("now"),
             ~select(_before.c.seq)
             .where(
@@ -248,7 +246,6 @@ _DUE = Statement(
             )
             .exists(),
         )
-        # By seq alone SQLite would walk through everything that is done.
         .order_by(outbox.c.due_at, outbox.c.seq)
         .limit(bindparam("limit")),
         skip=True,

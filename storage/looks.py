@@ -113,10 +113,7 @@ _INSERT = inserting(look, *_COLUMNS)
 _AT_PLACES = Statement(
     lambda words: (
         select(look)
-        .where(
-            words.is_one_of(look.c.conversation_sid, "places")
-            | (look.c.conversation_sid.is_(None) & words.is_one_of(look.c.address, "places"))
-        )
+        .where(words.is_one_of(look.c.conversation_sid, "places") | words.is_one_of(look.c.address, "places"))
         .order_by(look.c.id)
     )
 )

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, tup
 
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.schema import is_open, outbox, replica
+from storage.schema import is_open, is_waiting, outbox, replica
 from storage.unit import Unit
 
 # Twilio has no idempotency key for creating a message: whether it was sent is looked up before it is sent again.
@@ -93,5 +93,4 @@ def bring_retries_forward(unit: Unit) -> int:
 
 def next_due(unit: Unit) -> int | None:
     """When the next waiting effect is due, milliseconds since 1970."""
-    waiting = outbox.c.status != "running"
-    return unit.connection.execute(select(func.min(outbox.c.due_at)).where(is_open(), waiting)).scalar()
+    return unit.connection.execute(select(func.min(outbox.c.due_at)).where(is_waiting())).scalar()

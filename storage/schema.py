@@ -28,6 +28,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     literal_column,
     text,
 )
@@ -100,7 +101,8 @@ inbox = Table(
 _waiting = inbox.c.status == "waiting"
 Index("inbox_waiting", inbox.c.conversation_sid, sqlite_where=_waiting)
 Index("inbox_due", inbox.c.due_at, sqlite_where=_waiting)
-Index("inbox_by_conversation", inbox.c.conversation_sid, inbox.c.message_index)
+_parked = inbox.c.status == "parked"
+Index("inbox_parked", inbox.c.conversation_sid, sqlite_where=_parked, postgresql_where=_parked)
 
 look = Table(
     "look",
@@ -120,13 +122,16 @@ Index("look_by_due", look.c.due_at)
 Index("look_by_conversation", look.c.conversation_sid)
 Index("look_by_address", look.c.address)
 
+WAITING_STATUSES = ("pending", "retrying", "ambiguous")
+# Compared byte by byte: what begins alike stands together, whatever language the database sorts in.
+Key = String(64).with_variant(String(64, collation="C"), "postgresql")
 OPEN_STATUSES = ("pending", "running", "retrying", "ambiguous")
 
 outbox = Table(
     "outbox",
     metadata,
     Column("seq", Serial, primary_key=True),
-    Column("key", String(64), nullable=False, unique=True),
+    Column("key", Key, nullable=False, unique=True),
     Column("conversation_sid", String(34), nullable=False),
     Column("lane", String(48), nullable=False),
     Column("kind", String(32), nullable=False),
@@ -144,14 +149,27 @@ outbox = Table(
     Column("owner", BigInteger),
 )
 _open = outbox.c.status.in_(OPEN_STATUSES)
+_waits = outbox.c.status.in_(WAITING_STATUSES)
 Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
-Index("outbox_by_conversation", outbox.c.conversation_sid, outbox.c.seq)
+# What falls due, in the order it does, however much of it there is.
+Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=_waits, postgresql_where=_waits)
+
+
+def of_conversation(sid: ColumnElement[str]) -> ColumnElement[bool]:
+    """The effects of one conversation, by the beginning of their keys: an index of its own would cost as much as they
+    do. `0` is what follows `/`."""
+    return and_(outbox.c.key >= sid.concat(literal_column("'/'")), outbox.c.key < sid.concat(literal_column("'0'")))
 
 
 def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
     """The condition of the index `outbox_open`, its values spelled out: SQLite does not see through bound ones that the
     index serves, and would read every effect there ever was."""
     return effects.c.status.in_([literal_column(f"'{status}'") for status in OPEN_STATUSES])
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """The condition of the index `outbox_due`, likewise."""
+    return outbox.c.status.in_([literal_column(f"'{status}'") for status in WAITING_STATUSES])
 
 
 replica = Table(

@@ -206,7 +206,7 @@ class Unit:
 def stored_of(row: Any) -> Stored:
     """A row of the conversation table as it is kept in a unit."""
     return Stored(
-        conversation=codec.decode_conversation(row.snapshot),
+        conversation=codec.decode_conversation(row._asdict()),
         read_version=row.version,
         service_sid=row.service_sid,
         friendly_name=row.friendly_name,

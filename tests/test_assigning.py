@@ -67,7 +67,7 @@ def chosen(store: Store, about: str, *available: Worker, excluding: tuple[str, .
 
 def claims(store: Store) -> Counter[str]:
     """How many conversations each worker is on his way to."""
-    snapshots = [decode_conversation(row["snapshot"]) for row in store.rows(conversation)]
+    snapshots = [decode_conversation(row) for row in store.rows(conversation)]
     return Counter(snapshot.claim.identity for snapshot in snapshots if snapshot.claim)
 
 
@@ -162,7 +162,7 @@ def test_one_worker_takes_all_who_wait_oldest_first(store: Store) -> None:
         assert conversations.queue(unit.connection, 10) == abouts
         assert assign_waiting(unit, [worker(1)]) == 3
     assert claims(store) == {worker(1).identity: 3}
-    snapshots = {row["sid"]: decode_conversation(row["snapshot"]) for row in store.rows(conversation)}
+    snapshots = {row["sid"]: decode_conversation(row) for row in store.rows(conversation)}
     times = [claim.at_ms for about in abouts if (claim := snapshots[about].claim)]
     assert times == sorted(times)
     assert len(set(times)) == 3

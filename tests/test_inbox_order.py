@@ -64,7 +64,7 @@ def waiting(store: Store) -> list[dict[str, Any]]:
 
 def snapshot(store: Store) -> Conversation:
     [row] = store.rows(conversation)
-    return decode_conversation(row["snapshot"])
+    return decode_conversation(row)
 
 
 def next_index(store: Store) -> int:

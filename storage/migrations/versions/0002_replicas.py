@@ -1,6 +1,6 @@
 """Replicas: who runs which effect, by numbers and leases; indexes of messages beyond 32 bits on PostgreSQL.
 
-Only adds, so that the version before goes on running on it.
+Adds, and drops only indexes, so that the version before goes on running on it.
 """
 
 import sqlalchemy as sa
@@ -36,6 +36,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.add_column("outbox", sa.Column("owner", sa.BigInteger(), nullable=True))
+    waits = sa.text("status IN ('pending', 'retrying', 'ambiguous')")
+    op.create_index("outbox_due", "outbox", ["due_at", "seq"], unique=False, sqlite_where=waits, postgresql_where=waits)
+    op.drop_index("outbox_by_conversation", "outbox")
+    op.drop_index("inbox_by_conversation", "inbox")
+    parked = sa.text("status = 'parked'")
+    op.create_index(
+        "inbox_parked", "inbox", ["conversation_sid"], unique=False, sqlite_where=parked, postgresql_where=parked
+    )
     if op.get_context().dialect.name == "postgresql":
         for table, column in _WIDER:
             op.alter_column(table, column, type_=sa.BigInteger())
+        op.alter_column("outbox", "key", type_=sa.String(length=64, collation="C"))
