@@ -87,6 +87,8 @@ async def _lines(urls: Sequence[str], count: int) -> AsyncIterator[list[_Line]]:
     lines = []
     for number in range(count):
         parts = urlsplit(urls[number % len(urls)])
+        assert parts.hostname is not None
+        assert parts.port is not None
         lines.append((await loop.create_connection(_Line, parts.hostname, parts.port))[1])
     try:
         yield lines
@@ -146,5 +148,5 @@ async def _until(due: float) -> None:
     left = due - time.perf_counter()
     if left > AWAKE_S:
         await asyncio.sleep(left - AWAKE_S)
-    while time.perf_counter() < due:
+    while time.perf_counter() < due:  # noqa: ASYNC110
         await asyncio.sleep(0)

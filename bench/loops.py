@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from importlib.util import find_spec
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -10,14 +10,18 @@ T = TypeVar("T")
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end, like `asyncio.run`."""
-    if find_spec("uvloop") is None:
+    try:
+        import uvloop
+    except ImportError:
         return asyncio.run(main)
-    import uvloop
-
     ended: T = uvloop.run(main)
     return ended
 
 
 def name() -> str:
     """Which loop `run` takes, for the notes."""
-    return "asyncio" if find_spec("uvloop") is None else "uvloop"
+    try:
+        import uvloop
+    except ImportError:
+        return "asyncio's loop"
+    return f"uvloop {version(uvloop.__name__)}"

@@ -30,22 +30,31 @@ class Plan:
 
 @dataclass(slots=True)
 class Pass:
-    """One load: what came of it, and the CPU that the servers took for a request, in seconds."""
+    """One load: what came of it, and the CPU time that the servers had for it, in seconds."""
 
     outcome: Outcome
-    cpu_s: float
+    used_s: float
 
-    def told(self) -> str:
-        """Throughput, and whatever makes it doubtful."""
-        refused = f", {self.outcome.refused} refused" if self.outcome.refused else ""
-        busy = f", the driver busy {self.outcome.busy:.0%} of the time" if self.outcome.busy > BUSY else ""
-        return f"{self.outcome.per_second:,.0f}/s{refused}{busy}"
+    @property
+    def cpu_s(self) -> float:
+        """What a request took, in seconds of CPU."""
+        return self.used_s / len(self.outcome.waited)
+
+    def told(self, *, per_core: bool = True) -> str:
+        """Throughput, and whatever makes it doubtful: a driver that is the limit, or a core (where the server has one
+        to itself) that others used too."""
+        outcome = self.outcome
+        refused = f", {outcome.refused} refused" if outcome.refused else ""
+        busy = f", the driver busy {outcome.busy:.0%} of the time" if outcome.busy > BUSY else ""
+        had = self.used_s / outcome.seconds
+        short = f", with {had:.0%} of its core" if per_core and had < BUSY else ""
+        return f"{outcome.per_second:,.0f}/s{refused}{busy}{short}"
 
 
 @dataclass(slots=True)
 class Press:
-    """Puts a load on servers, again and again. `fresh`: each letter is sent once, as a service wants it; the floor, which
-    looks at none, is sent the same ones over and over."""
+    """Puts a load on servers, again and again. `fresh`: each letter is sent once, as a service wants it; the floor,
+    which looks at none, is sent the same ones over and over."""
 
     servers: Sequence[Server]
     letters: Letters
@@ -63,7 +72,7 @@ class Press:
         before = self._cpu_s()
         outcome = await closed_loop([server.url for server in self.servers], requests, seconds)
         self._fastest = max(self._fastest, outcome.per_second)
-        return Pass(outcome, (self._cpu_s() - before) / len(outcome.waited))
+        return Pass(outcome, self._cpu_s() - before)
 
     def _requests(self, seconds: float) -> Iterator[bytes]:
         if self.fresh:

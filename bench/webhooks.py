@@ -33,8 +33,8 @@ async def measure(plan: Plan) -> Found:
             Figure("open loop, 500/s: p50 against the bare handler", waits, "2.5", "1.6"),
         ],
         [
-            "Webhooks: half onConversationAdded, half a customer's first onMessageAdded, each signed and with the fields "
-            "that Twilio sends; SQLite, WAL, synchronous=FULL. Twilio is silent meanwhile: up to 64 effects are tried.",
+            "Webhooks: half onConversationAdded, half a customer's first onMessageAdded, each signed and with the "
+            "fields that Twilio sends; SQLite, WAL, synchronous=FULL. Twilio is silent: 64 effects wait for it.",
             *(f"Round {number}: {text}." for number, text in enumerate(told, 1)),
         ],
     )
