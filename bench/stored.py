@@ -22,6 +22,7 @@ async def measure(plan: Plan) -> Found:
     """Rounds of both in turn: their throughput as a ratio, their memory after each, and what the disk holds."""
     rates, few_mb, many_mb = [], [], []
     async with _filled(FEW) as (few, _), _filled(plan.many) as (many, disk):
+        at_rest = f"{few.memory_mb():.0f} MB and {many.memory_mb():.0f} MB"
         on_few, on_many = Press([few], Letters(few.url)), Press([many], Letters(many.url))
         await on_few.warm_up()
         await on_many.warm_up()
@@ -37,7 +38,8 @@ async def measure(plan: Plan) -> Found:
             Figure(f"memory at {FEW:,} conversations", few_mb, "90", "70", "MB"),
             Figure(f"memory at {plan.many:,} conversations", many_mb, "130", "100", "MB"),
             Figure("disk, all told, per conversation of one event", [disk / plan.many], "900", "600", "B"),
-        ]
+        ],
+        [f"Memory: resident, after the load of each round; before the first load it was {at_rest}."],
     )
 
 
