@@ -1,16 +1,15 @@
 """One durable step of ours, HTTP included, against one of DBOS and one of LangGraph, all on SQLite on the same core.
 
-Each peer is tried with one thread and with more, in each of its durable modes; what did best is measured in the rounds.
+Each peer is a row for each of its durable modes: the one it comes with, and the fastest that its documents offer. Each
+is tried with one thread and with more, and measured in the rounds with as many as did best.
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from itertools import product
 from tempfile import TemporaryDirectory
 
 from bench.figures import Figure, Found, progress
@@ -24,36 +23,31 @@ THREADS = (1, 16, 64)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Somebody else's durable steps. `package`: what must be installed; `module`: ours that measures it."""
+    """Somebody else's durable steps. `package`: what must be installed; `module`: ours that measures it, in `mode`."""
 
     name: str
     package: str
     module: str
-    modes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How a peer is run."""
-
-    threads: int
     mode: str
+    remark: str
 
     def __str__(self) -> str:
-        return f"{self.threads} thread{'s' if self.threads > 1 else ''}, {self.mode}"
+        return f"{self.name} ({self.remark})"
 
 
 PEERS = (
-    Peer("DBOS", "dbos", "bench.peer_dbos", ("delete", "wal")),
-    Peer("LangGraph", "langgraph", "bench.peer_langgraph", ("sync", "exit")),
+    Peer("DBOS", "dbos", "bench.peer_dbos", "delete", "as it opens SQLite"),
+    Peer("DBOS", "dbos", "bench.peer_dbos", "wal", "over an engine in WAL mode"),
+    Peer("LangGraph", "langgraph", "bench.peer_langgraph", "sync", "durability sync"),
+    Peer("LangGraph", "langgraph", "bench.peer_langgraph", "exit", "durability exit"),
 )
 
 
 async def measure(plan: Plan) -> Found:
     """Rounds of ours and of every peer that is installed."""
-    found = Found(notes=[f"{peer.name} is not installed and was not measured." for peer in _peers(False)])
-    trials = {peer: await _trials(peer) for peer in _peers(True)}
-    rates: dict[str, list[float]] = {peer.name: [] for peer in trials}
+    missing = {peer.name for peer in PEERS if find_spec(peer.package) is None}
+    trials = {peer: await _trials(peer) for peer in PEERS if peer.name not in missing}
+    ratios: dict[Peer, list[float]] = {peer: [] for peer in trials}
     async with quiet_service() as hub:
         ours = Press([hub], Letters(hub.url))
         await ours.warm_up()
@@ -61,35 +55,30 @@ async def measure(plan: Plan) -> Found:
             mine = (await ours(plan.seconds)).outcome.per_second
             for peer, tried in trials.items():
                 theirs = await _steps_per_s(peer, max(tried, key=tried.__getitem__), plan.seconds)
-                rates[peer.name].append(mine / theirs)
-                progress(f"round {number + 1}: {mine:,.0f} webhooks/s against {theirs:,.0f} steps/s of {peer.name}")
-    found.figures += [
-        Figure(f"durable steps/s, our HTTP included, against {name} on SQLite", values, "20", "50")
-        for name, values in rates.items()
+                ratios[peer].append(mine / theirs)
+                progress(f"round {number + 1}: {mine:,.0f} webhooks/s against {theirs:,.0f} steps/s of {peer}")
+    figures = [
+        Figure(f"durable steps/s, our HTTP included, against {peer} on SQLite", values, "20", "50")
+        for peer, values in ratios.items()
     ]
-    found.notes += [_told(peer, tried) for peer, tried in trials.items()]
-    return found
+    notes = [f"{name} is not installed and was not measured." for name in sorted(missing)]
+    return Found(figures, notes + [_told(peer, tried) for peer, tried in trials.items()])
 
 
-def _peers(installed: bool) -> Iterator[Peer]:
-    return (peer for peer in PEERS if (find_spec(peer.package) is not None) is installed)
-
-
-async def _trials(peer: Peer) -> dict[Setting, float]:
-    """Steps a second with each setting."""
+async def _trials(peer: Peer) -> dict[int, float]:
+    """Steps a second, by the number of threads."""
     found = {}
-    for threads, mode in product(THREADS, peer.modes):
-        setting = Setting(threads, mode)
-        found[setting] = await _steps_per_s(peer, setting, TRIAL_S)
-        progress(f"{peer.name}, {setting}: {found[setting]:,.0f} steps/s")
+    for threads in THREADS:
+        found[threads] = await _steps_per_s(peer, threads, TRIAL_S)
+        progress(f"{peer}, threads: {threads}: {found[threads]:,.0f} steps/s")
     return found
 
 
-async def _steps_per_s(peer: Peer, setting: Setting, seconds: float) -> float:
+async def _steps_per_s(peer: Peer, threads: int, seconds: float) -> float:
     """One process of the peer's, on the core that the service has, with a new database."""
     with TemporaryDirectory(prefix="bench-") as folder:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", peer.module, folder, str(seconds), str(setting.threads), setting.mode),
+            *(sys.executable, "-m", peer.module, folder, str(seconds), str(threads), peer.mode),
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
@@ -99,7 +88,6 @@ async def _steps_per_s(peer: Peer, setting: Setting, seconds: float) -> float:
     return float(told.split()[-1])
 
 
-def _told(peer: Peer, tried: dict[Setting, float]) -> str:
-    best = max(tried, key=tried.__getitem__)
-    all_of_them = "; ".join(f"{setting}: {rate:,.0f}/s" for setting, rate in tried.items())
-    return f"{peer.name} {version(peer.package)}: measured with {best}, which did best of these: {all_of_them}."
+def _told(peer: Peer, tried: dict[int, float]) -> str:
+    all_of_them = ", ".join(f"{rate:,.0f} steps/s with {threads}" for threads, rate in tried.items())
+    return f"{peer}, version {version(peer.package)}, measured with as many threads as did best: {all_of_them}."
