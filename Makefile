@@ -1,6 +1,8 @@
 # Everything a newcomer needs is `make run` and `make test`; each is complete on a fresh clone.
 PYTHON ?= python3
 VENV := .venv
+# Benchmarks have their own, for what they are measured against brings much that nothing else should see.
+BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
 WANTED := setup.cfg pyproject.toml constraints.txt
@@ -24,10 +26,11 @@ test: $(VENV)/installed-test ## run the whole test suite
 chaos: $(VENV)/installed-test ## faults on purpose, and what came of them; FULL=1 for the whole figures
 	@$(BIN)/python -m chaos $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
-# ROUNDS=5 SECONDS=4 STORED=1000000 JSON=bench.json
-bench: $(VENV)/installed-test ## what a webhook costs, as ratios to a bare aiohttp handler; on a quiet machine
-	@$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
-		$(if $(STORED),--stored $(STORED)) $(if $(JSON),--json $(JSON))
+# ROUNDS=5 SECONDS=4 STORED=1000000 MESSAGES=40 JSON=bench.json, ONLY="webhooks replies" for some of it.
+bench: $(BENCH_VENV)/installed ## what a webhook costs, as ratios to a bare aiohttp handler; on a quiet machine
+	@$(BENCH_VENV)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(STORED),--stored $(STORED)) \
+		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(JSON),--json $(JSON))
 
 lint: $(VENV)/installed-test ## check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -46,12 +49,12 @@ screenshots: $(VENV)/installed-test ## take the pictures of the README (needs Ch
 	@$(BIN)/python scripts/screenshots.py
 
 clean: ## remove the virtual environment and caches, never data
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/bin/pip:
-	@echo "Creating $(VENV)"
+%/bin/pip:
+	@echo "Creating $*"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $*
 
 $(VENV)/installed: $(WANTED) | $(VENV)/bin/pip
 	@echo "Installing expert-hub (a minute the first time)"
@@ -62,3 +65,9 @@ $(VENV)/installed-test: $(WANTED) | $(VENV)/bin/pip
 	@echo "Installing expert-hub with its test tools (a minute or two the first time)"
 	@$(PIP) --editable '.[test]'
 	@touch $@ $(VENV)/installed
+
+$(BENCH_VENV)/installed: $(WANTED) | $(BENCH_VENV)/bin/pip
+	@echo "Installing expert-hub with what it is measured against (a minute or two the first time)"
+	@$(subst $(VENV)/,$(BENCH_VENV)/,$(PIP)) --editable '.[bench]' || \
+		{ echo "Going on without what cannot be installed here"; $(subst $(VENV)/,$(BENCH_VENV)/,$(PIP)) --editable .; }
+	@touch $@

@@ -1,0 +1,49 @@
+"""A durable webhook against the bare handler: throughput, CPU, and waiting under an even load."""
+
+from bench.figures import Figure, Found, progress
+from bench.letters import Letters
+from bench.load import open_loop
+from bench.pressing import Plan, Press, quiet_service
+from bench.processes import Server, bare
+
+OPEN_PER_S = 500.0
+
+
+async def measure(plan: Plan) -> Found:
+    """Rounds of the floor and of the service in turn, each figure a ratio within its round."""
+    rates, costs, waits, told = [], [], [], []
+    async with quiet_service() as hub, bare() as floor:
+        letters = Letters(hub.url)
+        on_floor, on_hub = Press([floor], Letters(hub.url), fresh=False), Press([hub], letters)
+        await on_floor.warm_up()
+        await on_hub.warm_up()
+        for number in range(plan.rounds):
+            low, high = await on_floor(plan.seconds), await on_hub(plan.seconds)
+            rates.append(high.outcome.per_second / low.outcome.per_second)
+            costs.append(high.cpu_s / low.cpu_s)
+            told.append(
+                f"{high.told()} against {low.told()}; {high.cpu_s * 1e6:,.0f} against {low.cpu_s * 1e6:,.0f} µs of CPU"
+            )
+            progress(f"round {number + 1}: {told[-1]}")
+            waits.append(await _waits(hub, floor, letters, plan.seconds))
+    return Found(
+        [
+            Figure("durable webhook, 64 connections: requests/s against the bare handler", rates, "0.20", "0.40"),
+            Figure("the same: CPU per request against the bare handler", costs, "4.0", "2.5"),
+            Figure("open loop, 500/s: p50 against the bare handler", waits, "2.5", "1.6"),
+        ],
+        [
+            "Webhooks: half onConversationAdded, half a customer's first onMessageAdded, each signed and with the "
+            "fields that Twilio sends; SQLite, WAL, synchronous=FULL. Twilio is silent: 64 effects wait for it.",
+            *(f"Round {number}: {text}." for number, text in enumerate(told, 1)),
+        ],
+    )
+
+
+async def _waits(hub: Server, floor: Server, letters: Letters, seconds: float) -> float:
+    """How much longer than the bare handler's the service's answers take at an even load, the median of each."""
+    requests = letters.prepared(round(OPEN_PER_S * seconds))
+    low = await open_loop(floor.url, requests, OPEN_PER_S)
+    high = await open_loop(hub.url, requests, OPEN_PER_S)
+    progress(f"  open loop: {high.quantile(0.5) * 1e3:.2f} against {low.quantile(0.5) * 1e3:.2f} ms")
+    return high.quantile(0.5) / low.quantile(0.5)
