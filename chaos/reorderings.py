@@ -184,7 +184,7 @@ class _Simulation:
         self._wakes_at = NEVER
 
     async def _catch_up(self) -> None:
-        await self._store.run(lambda unit: unit.lanes.start_due(64))
+        await self._store.run(lambda unit: unit.start_due(64))
         for sid in await self._store.run(lambda unit: inbox.due_conversations(unit, 64)):
             self._tallies["looks"] += 1
             await self._looker.look_at(sid, None, whole=False)

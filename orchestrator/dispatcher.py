@@ -129,7 +129,7 @@ class Dispatcher:
         """Start what is due, as far as there is room; whether to ask again. After a crowd that is always so: a commit
         that still saw it may have left something."""
         free, was_crowded = self._free(), self._is_crowded
-        self._is_crowded = await self._writer.run(lambda unit: unit.lanes.start_due(free))
+        self._is_crowded = await self._writer.run(lambda unit: unit.start_due(free))
         return self._is_crowded or was_crowded
 
     async def drain(self, seconds: float) -> None:

@@ -38,18 +38,21 @@ class Due:
     owner: int = 0
 
 
+Scope = Callable[[str], tuple[str | None, str | None]]
+"""Gives a conversation's service SID, and the name that Twilio has of it."""
+
+
 @dataclass(slots=True)
 class Lanes:
-    """The outbox as one transaction sees it. `owner`: the number of this replica; `scope` gives a conversation's
-    service SID and the name Twilio has of it; `started` gathers what this transaction marked running, at most `room` by
-    its own commit, and `is_crowded` says that more was due; `may_start` is false while the service drains."""
+    """The outbox as one transaction sees it. `owner`: the number of this replica; `started` gathers what this
+    transaction marked running, at most `room` by its own commit, and `is_crowded` says that more was due; `may_start`
+    is false while the service drains; `leaves_due`: another replica may start what this one does not."""
 
     sql: Sql
     now: int
     owner: int
     may_start: bool
     room: int
-    scope: Callable[[str], tuple[str | None, str | None]]
     started: list[Due] = field(default_factory=list)
     is_crowded: bool = False
     leaves_due: bool = False
@@ -124,7 +127,7 @@ class Lanes:
             self.sql.many(_CLOSE, self._closings)
             self._closings = []
 
-    def flush(self) -> None:
+    def flush(self, scope: Scope) -> None:
         """Write the outcomes and insert the new effects; the head of a lane that was or became free is started."""
         self.close_rows()
         lanes = {row["lane"] for row in self._new} | self._freed
@@ -138,19 +141,19 @@ class Lanes:
         for head in self.sql.all(_HEADS, lanes=self.sql.words.listed(sorted(lanes))):
             busy.setdefault(head.lane, head)
         if self._new:
-            self._start_new(set(busy))
+            self._start_new(set(busy), scope)
             self.sql.many(_INSERT, self._new)
             self._new = []
-        self._start_freed([busy[lane] for lane in self._freed if lane in busy])
+        self._start_freed([busy[lane] for lane in self._freed if lane in busy], scope)
         self._freed = set()
 
-    def _start_new(self, busy: set[str]) -> None:
+    def _start_new(self, busy: set[str], scope: Scope) -> None:
         for row in self._new:
             if row["status"] == "skipped":
                 continue
             if row["lane"] not in busy and self._has_room():
                 row |= {"status": "running", "attempts": 1, "intent_at": self.now, "owner": self.owner}
-                self.started.append(self._due(row, "pending"))
+                self.started.append(_due(row, "pending", scope))
             busy.add(row["lane"])
 
     def _has_room(self) -> bool:
@@ -160,31 +163,32 @@ class Lanes:
         self.leaves_due |= not has_room
         return has_room
 
-    def _start_freed(self, heads: Sequence[Any]) -> None:
+    def _start_freed(self, heads: Sequence[Any], scope: Scope) -> None:
         for head in heads:
             if head.status != "running" and head.due_at <= self.now and self._has_room():
-                self._start([head])
+                self._start([head], scope)
 
-    def _start(self, due: Sequence[Any]) -> None:
+    def _start(self, due: Sequence[Any], scope: Scope) -> None:
         if due:
             self.sql.many(_START, [{"key": head.key, "at": self.now, "owner": self.owner} for head in due])
         for head in due:
             intent = head.intent_at if head.status == "ambiguous" else self.now
             now_running = {"attempts": head.attempts + 1, "intent_at": intent, "owner": self.owner}
-            self.started.append(self._due(head._asdict() | now_running, head.status))
+            self.started.append(_due(head._asdict() | now_running, head.status, scope))
 
-    def start_due(self, limit: int) -> bool:
+    def start_due(self, limit: int, scope: Scope) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
         if not self.may_start:
             return False
         heads = self.sql.all(_DUE, now=self.now, limit=limit)
-        self._start(heads)
+        self._start(heads, scope)
         return len(heads) == limit
 
-    def _due(self, row: dict[str, Any], status_before: str) -> Due:
-        service_sid, friendly_name = self.scope(row["conversation_sid"])
-        same = {name: row[name] for name in _SAME}
-        return Due(**same, status_before=status_before, service_sid=service_sid, friendly_name=friendly_name)
+
+def _due(row: dict[str, Any], status_before: str, scope: Scope) -> Due:
+    service_sid, friendly_name = scope(row["conversation_sid"])
+    same = {name: row[name] for name in _SAME}
+    return Due(**same, status_before=status_before, service_sid=service_sid, friendly_name=friendly_name)
 
 
 _SAME = (

@@ -71,8 +71,12 @@ class Unit:
 
     def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
         self.sql = begun or sql_of(self.connection)
-        self.lanes = Lanes(self.sql, self.now, owner, may_start, room, self._scope)
+        self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
+
+    def start_due(self, limit: int) -> bool:
+        """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
+        return self.lanes.start_due(limit, self._scope)
 
     def _scope(self, sid: str) -> tuple[str | None, str | None]:
         stored = self.conversation(sid)
@@ -182,7 +186,7 @@ class Unit:
             self.sql.many(_INSERT_HISTORY, self._history)
             self._history = []
         self.looks.flush()
-        self.lanes.flush()
+        self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
         if self._inbox:

@@ -75,7 +75,7 @@ def closed(store: Store, due: Due, status: str = "done", **changes: Any) -> list
 def due_now(store: Store, limit: int = 10) -> list[Due]:
     """What the dispatcher's look at the outbox starts."""
     with store.unit() as unit:
-        unit.lanes.start_due(limit)
+        unit.start_due(limit)
     return unit.lanes.started
 
 
@@ -191,7 +191,7 @@ def test_while_the_service_drains_nothing_is_started(store: Store) -> None:
         unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
         ask_for(unit, FindCustomer("x"))
         unit.flush()
-        unit.lanes.start_due(10)
+        unit.start_due(10)
     assert unit.lanes.started == []
     assert statuses(store) == ["done", "pending", "pending"]
     assert [due.kind for due in due_now(store)] == ["send_message", "find_customer"]
@@ -204,7 +204,7 @@ def test_at_most_so_many_are_started_and_whether_there_are_more_is_told(store: S
     store.clock.advance(10)
     for more, count in ((True, 2), (True, 2), (False, 1)):
         with store.unit() as unit:
-            assert unit.lanes.start_due(2) is more
+            assert unit.start_due(2) is more
         assert len(unit.lanes.started) == count
 
 
@@ -218,7 +218,7 @@ def test_a_commit_starts_as_many_as_there_is_room_for_and_says_that_more_was_due
     assert statuses(store) == ["running", "running", "pending"]
     with store.unit() as unit:
         unit.lanes.room = 0
-        assert not unit.lanes.start_due(10)
+        assert not unit.start_due(10)
     assert [due.conversation_sid for due in unit.lanes.started] == [sid("CH", 3)]
     assert not unit.lanes.is_crowded
 

@@ -35,7 +35,7 @@ def plans(store: Store, work: Callable[[Unit], Any]) -> list[str]:
 @pytest.mark.parametrize(
     "work",
     [
-        lambda unit: unit.lanes.start_due(64),
+        lambda unit: unit.start_due(64),
         outbox.next_due,
         lambda unit: outbox.running(unit, 1),
         outbox.bring_retries_forward,
