@@ -20,6 +20,7 @@ from storage import codec, outbox
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.lanes import Due
+from storage.unit import About
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -96,7 +97,7 @@ class Dispatcher:
 
     async def _give_back(self, attempts: Mapping[str, int] | None) -> None:
         quiet_ms = round(self._patience.quiet_period_s * 1000)
-        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms, attempts))
+        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms, attempts), About(lock="giving back"))
         if count:
             log.warning("effects_recovered", count=count)
 

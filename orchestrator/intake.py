@@ -14,7 +14,7 @@ from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
 from storage.failpoints import reached
-from storage.lanes import Due
+from storage.lanes import Due, is_shared
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -140,8 +140,7 @@ class Intake:
             retry_at = None if _is_over(unit, due) else outcome.retry_at
             final = retry_at is None
             unit.lanes.close(
-                due.key,
-                due.lane,
+                due,
                 status=outcome.status if retry_at == outcome.retry_at else "skipped",
                 due_at=unit.now if retry_at is None else retry_at,
                 done_at=unit.now if final else None,
@@ -158,7 +157,8 @@ class Intake:
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
             return twice
 
-        about = About(due.conversation_sid, effect=due.key, assigns=callable(outcome.event))
+        shared = due.lane if is_shared(due.lane) else None
+        about = About(due.conversation_sid, effect=due.key, assigns=callable(outcome.event), lock=shared)
         doubles.alarm(await self._writer.run(work, about))
 
 

@@ -27,7 +27,7 @@ from states.roles import Unsure
 from storage import inbox, replicas
 from storage.errors import StorageError
 from storage.failpoints import reached
-from storage.unit import Unit
+from storage.unit import About, Unit
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -133,12 +133,12 @@ class Looker:
         if not self._writer.is_shared:
             yield True
             return
-        is_ours = await self._writer.run(lambda unit: replicas.take(unit, name, CLAIM_MS))
+        is_ours = await self._writer.run(lambda unit: replicas.take(unit, name, CLAIM_MS), About(lock=name))
         try:
             yield is_ours
         finally:
             if is_ours:
-                await self._writer.run(lambda unit: replicas.give_back(unit, name))
+                await self._writer.run(lambda unit: replicas.give_back(unit, name), About(lock=name))
 
     async def _follow(self, row: Any) -> None:
         """One waiting look: at its conversation, or at the conversation its address pair has by now."""
@@ -242,14 +242,14 @@ def _made_since(unit: Unit, row: Any) -> str | None:
     if row.proxy_address is None:
         return None
     for sid in unit.open_with_pair(row.address, row.proxy_address):
-        stored = unit.conversation(sid)
+        stored = unit.peek(sid)
         if stored is not None and stored.conversation.created_at >= row.created_at:
             return sid
     return None
 
 
 def _read_so_far(unit: Unit, sid: str) -> _Before:
-    stored = unit.conversation(sid)
+    stored = unit.peek(sid)
     if stored is None:
         return _Before(sid)
     snapshot = stored.conversation

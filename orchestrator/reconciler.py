@@ -16,6 +16,7 @@ from orchestrator.looker import Looker
 from orchestrator.ports import Conversations, Listed
 from storage import conversations, replicas
 from storage.errors import StorageError
+from storage.unit import About
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ class Reconciler:
     async def _is_our_turn(self) -> bool:
         turn_ms = round(self._every_s * 900)
         return not self._writer.is_shared or await self._writer.run(
-            lambda unit: replicas.take(unit, "reconcile", turn_ms)
+            lambda unit: replicas.take(unit, "reconcile", turn_ms), About(lock="reconcile")
         )
 
     async def round(self) -> int:
@@ -100,4 +101,4 @@ class Reconciler:
             return 0
 
     async def _is_known(self, sid: str) -> bool:
-        return await self._writer.run(lambda unit: unit.conversation(sid) is not None)
+        return await self._writer.run(lambda unit: unit.peek(sid) is not None)

@@ -56,7 +56,7 @@ class WaitingRoom:
         """Whether no other replica has just asked."""
         turn_ms = round(self._poll_s * 900)
         return not self._writer.is_shared or await self._writer.run(
-            lambda unit: replicas.take(unit, "waiting_room", turn_ms)
+            lambda unit: replicas.take(unit, "waiting_room", turn_ms), About(lock="waiting_room")
         )
 
     async def serve(self) -> int:

@@ -14,6 +14,7 @@ from states.conversation import KeyedEffect
 from states.effects import lane_of
 from states.names import ConversationSid
 from storage import codec
+from storage.errors import VersionConflict
 from storage.schema import is_open, is_waiting, of_conversation, outbox
 from storage.statements import Sql, Statement, inserting
 
@@ -96,8 +97,8 @@ class Lanes:
         row = self._attempts.pop(due.key)
         return bool(row.status == "running" and (row.attempts, row.owner) == (due.attempts, due.owner))
 
-    def close(self, key: str, lane: str, **changes: Any) -> None:
-        """Write the outcome of an effect; the next one of its lane may start."""
+    def close(self, due: Due, **changes: Any) -> None:
+        """Write the outcome of an attempt that `runs`; the next one of its lane may start."""
         blank = {
             "done_at": None,
             "result_sid": None,
@@ -105,8 +106,9 @@ class Lanes:
             "last_error": None,
             "due_at": self.now,
         }
-        self._closings.append({"key": key, **blank, **changes})
-        self._freed.add(lane)
+        ours = {"key": due.key, "attempt": due.attempts, "owner": due.owner}
+        self._closings.append({**ours, **blank, **changes})
+        self._freed.add(due.lane)
 
     def skip_open(self, sid: str) -> None:
         """What was still to be done for a closed conversation is not done any more; a worker's time is."""
@@ -122,9 +124,11 @@ class Lanes:
         return {row.result_index for row in self.sql.all(_OURS, sid=sid, first=first, last=last)}
 
     def close_rows(self) -> None:
-        """Write the outcomes gathered so far."""
+        """Write the outcomes gathered so far. Raises VersionConflict where an attempt is not ours any more."""
         if self._closings:
-            self.sql.many(_CLOSE, self._closings)
+            written = self.sql.many(_CLOSE, self._closings)
+            if written != len(self._closings):
+                raise VersionConflict(f"{len(self._closings) - written} attempts were taken over by somebody else")
             self._closings = []
 
     def flush(self, scope: Scope) -> None:
@@ -133,9 +137,7 @@ class Lanes:
         lanes = {row["lane"] for row in self._new} | self._freed
         if not lanes:
             return
-        # A worker's lane is of no one conversation, so holding those does not hold it.
-        shared = sorted(lane for lane in lanes if "/" not in lane)
-        if shared:
+        if shared := [lane for lane in lanes if is_shared(lane)]:
             self.sql.lock(shared)
         busy: dict[str, Any] = {}
         for head in self.sql.all(_HEADS, lanes=self.sql.words.listed(sorted(lanes))):
@@ -180,9 +182,15 @@ class Lanes:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
         if not self.may_start:
             return False
+        self.close_rows()
         heads = self.sql.all(_DUE, now=self.now, limit=limit)
         self._start(heads, scope)
         return len(heads) == limit
+
+
+def is_shared(lane: str) -> bool:
+    """Whether a lane, like a worker's, is of no one conversation: holding that does not hold it."""
+    return "/" not in lane
 
 
 def _due(row: dict[str, Any], status_before: str, scope: Scope) -> Due:
@@ -255,11 +263,16 @@ _DUE = Statement(
         skip=True,
     )
 )
-_CLOSED = ("key", "status", "due_at", "done_at", "result_sid", "result_index", "last_error")
+_CLOSED = ("key", "owner", "status", "due_at", "done_at", "result_sid", "result_index", "last_error")
 _CLOSE = Statement(
     lambda _words, row: (
         update(outbox)
-        .where(outbox.c.key == row["key"], outbox.c.status == literal_column("'running'"))
+        .where(
+            outbox.c.key == row["key"],
+            outbox.c.status == literal_column("'running'"),
+            outbox.c.attempts == row["attempt"],
+            outbox.c.owner == row["owner"],
+        )
         .values(
             status=row["status"],
             due_at=row["due_at"],
@@ -269,7 +282,7 @@ _CLOSE = Statement(
             last_error=row["last_error"],
         )
     ),
-    many={name: outbox.c[name].type for name in _CLOSED},
+    many={"attempt": outbox.c.attempts.type, **{name: outbox.c[name].type for name in _CLOSED}},
 )
 _START = Statement(
     lambda _words, row: (

@@ -15,6 +15,7 @@ CREATES = ("send_message",)
 
 def running(unit: Unit, owner: int) -> dict[str, int]:
     """What a replica has marked running: effect key to the number of its attempts."""
+    unit.lanes.close_rows()
     rows = unit.connection.execute(
         select(outbox.c.key, outbox.c.attempts).where(is_open(), outbox.c.status == "running", outbox.c.owner == owner)
     )
@@ -26,6 +27,7 @@ def recover(unit: Unit, quiet_ms: int, lost: Mapping[str, int] | None = None) ->
     period, everything else is simply repeated. A process has ended when it has no lease. `lost`: these attempts alone,
     as `running` tells them. Returns how many rows there were."""
     reached("recover")
+    unit.lanes.close_rows()
     running = is_open() & (outbox.c.status == "running")
     if lost is None:
         running &= ~_has_lease(unit.now)
@@ -54,6 +56,7 @@ def _has_lease(now: int) -> ColumnElement[bool]:
 def restamp(unit: Unit, due: Due) -> bool:
     """A further attempt leaves now: a crash from here on is in doubt for a quiet period from now. False where the
     attempt is somebody else's by now."""
+    unit.lanes.close_rows()
     ours = (outbox.c.key == due.key, outbox.c.status == "running", outbox.c.owner == due.owner)
     stamped = update(outbox).where(*ours, outbox.c.attempts == due.attempts).values(intent_at=unit.now)
     return unit.connection.execute(stamped).rowcount == 1

@@ -168,7 +168,7 @@ class SharedWriter(Batches):
 def _names(sql: PostgresSql, connection: Connection, works: list[Work]) -> set[str]:
     """What the works are about. Who may be given to a worker is locked with them, after the right to give."""
     about = [work.about for work in works if work.about is not None]
-    names = {it.sid for it in about if it.sid is not None}
+    names = {name for it in about for name in (it.sid, it.lock) if name is not None}
     if any(it.assigns for it in about):
         sql.lock([ASSIGNMENTS])
         names |= set(conversations.queue(connection, QUEUE_READ))

@@ -25,13 +25,16 @@ from storage.statements import Sql, Statement, inserting, sql_of
 
 class About(NamedTuple):
     """What a work will read, so that it can be read for all works of a transaction at once: a conversation, by SID; an
-    inbox row and an effect, by key; what is known of an address. `assigns`: it may give customers to workers."""
+    inbox row and an effect, by key; what is known of an address. `assigns`: it may give customers to workers; `lock`:
+    what else is held to the commit. All locks are taken before anything is read: who takes one in the midst of a
+    transaction may wait for somebody who waits for him."""
 
     sid: str | None = None
     key: str | None = None
     effect: str | None = None
     address: str | None = None
     assigns: bool = False
+    lock: str | None = None
 
 
 @dataclass(slots=True)
@@ -78,8 +81,15 @@ class Unit:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
         return self.lanes.start_due(limit, self._scope)
 
+    def peek(self, sid: str) -> Stored | None:
+        """The conversation, to look at and not to decide by: nobody is kept from changing it meanwhile."""
+        if sid in self._known or sid in self._unheard:
+            return self._known.get(sid)
+        row = self.sql.one(_CONVERSATIONS, sids=self.sql.words.listed([sid]))
+        return None if row is None else stored_of(row)
+
     def _scope(self, sid: str) -> tuple[str | None, str | None]:
-        stored = self.conversation(sid)
+        stored = self.peek(sid)
         return (None, None) if stored is None else (stored.service_sid, stored.friendly_name)
 
     def read_ahead(self, about: Sequence[About]) -> None:

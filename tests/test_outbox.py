@@ -68,7 +68,7 @@ def decided(store: Store, *effects: Effect, conversation: int = 1) -> list[Due]:
 def closed(store: Store, due: Due, status: str = "done", **changes: Any) -> list[Due]:
     """One transaction that writes an outcome; what it started."""
     with store.unit() as unit:
-        unit.lanes.close(due.key, due.lane, **({"status": status, "done_at": unit.now} | changes))
+        unit.lanes.close(due, **({"status": status, "done_at": unit.now} | changes))
     return unit.lanes.started
 
 
@@ -161,7 +161,7 @@ def test_two_decisions_of_one_transaction_share_the_lane(store: Store) -> None:
 def test_an_outcome_and_what_follows_from_it_are_one_commit(store: Store) -> None:
     [first] = decided(store, SendMessage("one"))
     with store.unit() as unit:
-        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first, status="done", done_at=unit.now)
         ask_for(unit, SendMessage("two"))
     assert said(unit.lanes.started) == ["two"]
     assert statuses(store) == ["done", "running"]
@@ -170,7 +170,7 @@ def test_an_outcome_and_what_follows_from_it_are_one_commit(store: Store) -> Non
 def test_what_waited_is_started_before_what_is_new(store: Store) -> None:
     [first] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
-        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first, status="done", done_at=unit.now)
         ask_for(unit, SendMessage("three"))
     assert said(unit.lanes.started) == ["two"]
     assert statuses(store) == ["done", "running", "pending"]
@@ -188,7 +188,7 @@ def test_while_the_service_drains_nothing_is_started(store: Store) -> None:
     [first] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
         unit.lanes.may_start = False
-        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first, status="done", done_at=unit.now)
         ask_for(unit, FindCustomer("x"))
         unit.flush()
         unit.start_due(10)
@@ -227,7 +227,7 @@ def test_a_freed_lane_without_room_goes_on_when_there_is(store: Store) -> None:
     [first] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
         unit.lanes.room = 0
-        unit.lanes.close(first.key, first.lane, status="done", done_at=unit.now)
+        unit.lanes.close(first, status="done", done_at=unit.now)
     assert unit.lanes.started == []
     assert unit.lanes.is_crowded
     assert said(due_now(store)) == ["two"]
@@ -364,7 +364,7 @@ async def test_what_failed_after_the_end_is_not_tried_again(store: Store, status
 def test_an_attempt_that_ends_the_conversation_skips_what_comes_after_it(store: Store) -> None:
     [send] = decided(store, SendMessage("one"), SendMessage("two"))
     with store.unit() as unit:
-        unit.lanes.close(send.key, send.lane, status="rejected", done_at=unit.now)
+        unit.lanes.close(send, status="rejected", done_at=unit.now)
         admit_result(unit, sid("CH", 1), send.key, ConversationClosed("gone"))
     assert unit.lanes.started == []
     assert statuses(store) == ["rejected", "skipped"]
