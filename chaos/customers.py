@@ -12,6 +12,7 @@ from orchestrator.sandbox.sandbox import Sandbox
 
 TEXTS_A_CUSTOMER = 8
 IN_A_ROW = 4
+TRIES, AGAIN_S = 3, 0.5
 PLAIN = ("Hello", "What is this?", "I see", "Do you deliver on Sundays?", "Thanks", "❤️ it")
 ROUTING = ("AGENT", "ada@example.test", "Grace@Example.test please", "nobody@example.test")
 
@@ -33,7 +34,9 @@ class Customers:
         """Let `share` of the texts that are left be written within the next seconds."""
         count = round(self._left * share)
         self._left -= count
-        return [asyncio.create_task(self._say(self._chance.uniform(0, within_s), *self._next())) for _ in range(count)]
+        return [
+            asyncio.create_task(self._later(self._chance.uniform(0, within_s), *self._next())) for _ in range(count)
+        ]
 
     def _next(self) -> tuple[str, str]:
         if self._in_a_row == 0:
@@ -44,9 +47,17 @@ class Customers:
         wants_somebody = n % 3 == 0 and self._said[sender] % 4 == n % 4
         return sender, self._chance.choice(ROUTING if wants_somebody else PLAIN)
 
-    async def _say(self, after_s: float, sender: str, body: str) -> None:
+    async def _later(self, after_s: float, sender: str, body: str) -> None:
         await asyncio.sleep(after_s)
-        await self._post("/sandbox/inbound", {"from": sender, "body": body})
+        await self.say(sender, body)
+
+    async def say(self, sender: str, body: str) -> None:
+        """Write. What was refused before it was published is written again: Twilio tells the sender that it failed."""
+        for _ in range(TRIES):
+            if await self._post("/sandbox/inbound", {"from": sender, "body": body}):
+                return
+            await asyncio.sleep(AGAIN_S)
+        self.refused.append(f"{body!r} was refused {TRIES} times")
 
     def departures(self, sandbox: Sandbox, stays_s: float) -> Iterable["asyncio.Task[None]"]:
         """Let a worker leave who has been with his customer for so long, if there is one."""
@@ -58,9 +69,9 @@ class Customers:
 
     async def leave(self, sid: str, identity: str) -> None:
         """A worker has done what he could."""
-        await self._post(f"/sandbox/conversations/{sid}/leave", {"identity": identity})
+        if not await self._post(f"/sandbox/conversations/{sid}/leave", {"identity": identity}):
+            self.refused.append(f"{identity} could not leave {sid}")
 
-    async def _post(self, path: str, body: Any) -> None:
+    async def _post(self, path: str, body: Any) -> bool:
         async with self._session.post(self._sandbox_url + path, json=body) as answer:
-            if answer.status not in (201, 204):
-                self.refused.append(f"{path}: answered {answer.status}, so it did not happen")
+            return answer.status in (201, 204)
