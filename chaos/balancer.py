@@ -71,6 +71,7 @@ class Balancer:
                 asked = asked | {self._ask(waiting.pop(0), request, body)}
             elif not done:
                 break
+        self.failed["answered by nobody"] += 1
         return Heard(BAD_GATEWAY, b"")
 
     def _ask(self, url: str, request: web.Request, body: bytes) -> "asyncio.Task[Heard | None]":

@@ -31,7 +31,7 @@ from orchestrator.sandbox.server import start as start_sandbox
 
 # A lease is three times EFFECT_TIMEOUT_S.
 HASTE = {
-    "PUBLISH_GRACE_S": "0.3",
+    "PUBLISH_GRACE_S": "0.2",
     "RETRY_BASE_S": "0.1",
     "RETRY_CAP_S": "0.5",
     "EFFECT_TIMEOUT_S": "0.5",

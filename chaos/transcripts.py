@@ -120,7 +120,7 @@ def passed_over(connection: Connection, available: Collection[str]) -> Iterator[
     turns: dict[str, int] = {}
     for turn, (sid, version, event) in enumerate(_claims(connection)):
         chosen = str(event["identity"])
-        if not event["named"]:
+        if not event.get("named"):
             ahead = {who for who in available if (turns.get(who, -1), who) < (turns.get(chosen, -1), chosen)}
             if ahead and (ahead := ahead.difference(_refused(connection, sid, version))):
                 yield f"{sid}/{version}: {chosen} was chosen, though {', '.join(sorted(ahead))} had been idle longer"
