@@ -5,11 +5,12 @@ promise, whatever else holds.
 """
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,6 +45,7 @@ REPLICAS = 3
 ENDS_WITHIN_S = 15.0
 ASK_EVERY_S = 0.3
 UNAVAILABLE = 503
+_BAD = ("warning", "error", "critical")
 
 
 class Fleet:
@@ -58,12 +60,14 @@ class Fleet:
         lives: Lives,
         ports: Collection[int],
         database: str,
+        log: Path,
     ) -> None:
         self.sandbox = sandbox
         self.sandbox_url = sandbox_url
         self.session = session
         self.balancer = balancer
         self.database = database
+        self._log = log
         self._lives = lives
         self._replicas: dict[int, Life] = {}
         self._ports = list(ports)
@@ -86,8 +90,13 @@ class Fleet:
         await self.ready()
 
     async def ready(self) -> None:
-        """Wait until every replica is ready. Raises RuntimeError where one has ended, TimeoutError after a minute."""
-        await asyncio.gather(*(life.ready() for life in self._replicas.values()))
+        """Wait until every replica is ready. Raises RuntimeError where one has ended, TimeoutError after a minute; with
+        what was logged last."""
+        try:
+            await asyncio.gather(*(life.ready() for life in self._replicas.values()))
+        except (RuntimeError, TimeoutError) as error:
+            error.add_note("\n".join(self._log.read_text().splitlines()[-10:]))
+            raise
 
     async def kill(self, number: int) -> None:
         """Kill -9 a replica, and start it again at once."""
@@ -170,6 +179,17 @@ class Fleet:
         made: Counter[str] = await self._read(triggers)
         return made
 
+    def complaints(self) -> str:
+        """What the replicas logged as errors, counted: no promise, but where to look."""
+        bad = Counter[str]()
+        for line in self._log.read_text(errors="replace").splitlines():
+            # A line may be cut off by a kill, or be none of ours.
+            with suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                bad[f"{entry['event']} ({entry['level']})"] += entry["level"] in _BAD
+        bad = +bad
+        return "logged: " + (", ".join(f"{number} {what}" for what, number in bad.most_common(8)) or "no error")
+
     def told(self) -> str:
         """How the webhooks fared at the balancer."""
         statuses = Counter[int]()
@@ -200,7 +220,8 @@ async def fleet(
             "PUBLIC_URL": url,
             "SANDBOX_PORT": running.url.rpartition(":")[2],
         }
-        lives = await stack.enter_async_context(Lives(variables, folder / "service.log", url))
-        it = Fleet(running.sandbox, running.url, session, balancer, lives, ports, database)
+        log = folder / "service.log"
+        lives = await stack.enter_async_context(Lives(variables, log, url))
+        it = Fleet(running.sandbox, running.url, session, balancer, lives, ports, database, log)
         await it.start()
         yield it

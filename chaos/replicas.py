@@ -52,7 +52,7 @@ class Trouble:
         """Some replica."""
         return self.chance.randrange(self.fleet.size)
 
-    async def figure(self, fault: str, did: str, *notes: str) -> Figure:
+    async def figure(self, fault: str, did: str) -> Figure:
         """What came of it, once everything has come to rest and every replica has ended in order."""
         await asyncio.gather(*self._writing)
         await self.fleet.ready()
@@ -65,7 +65,7 @@ class Trouble:
             did=f"{did}; {made['message_received']} texts in {len(self.fleet.world)} conversations, {made.total()}"
             f" transitions; webhooks: {self.fleet.told()}",
             violations=found,
-            notes=[*notes, f"at rest {settled_s:.1f} s after the last of it", _shortened()],
+            notes=[f"at rest {settled_s:.1f} s after the last of it", self.fleet.complaints(), _shortened()],
         )
 
 
@@ -145,7 +145,7 @@ async def replica_deliveries(scale: Scale) -> Figure:
             + await it.violations()
             + untold(facts, await it.triggers())
             + [f"{n} copies met nobody: {how}" for how, n in it.balancer.failed.items()],
-            notes=[f"at rest {settled_s:.1f} s after the last of it", _shortened()],
+            notes=[f"at rest {settled_s:.1f} s after the last of it", it.complaints(), _shortened()],
         )
 
 
@@ -167,7 +167,7 @@ async def replica_routing(scale: Scale) -> Figure:
             fault=f"{AT_ONCE} customers at once ask for anybody, through {REPLICAS} replicas",
             did=f"{wanted} customers, {made['worker_found']} assignments of {WORKERS} workers; webhooks: {it.told()}",
             violations=found,
-            notes=[_shortened()],
+            notes=[it.complaints(), _shortened()],
         )
 
 
