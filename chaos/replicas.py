@@ -144,7 +144,7 @@ async def replica_deliveries(scale: Scale) -> Figure:
             + customers.refused
             + await it.violations()
             + untold(facts, await it.triggers())
-            + [f"{n} copies met nobody: {how}" for how, n in it.balancer.failed.items()],
+            + [f"{n} copies were {how}" for how, n in it.balancer.failed.items() if how != "stalled"],
             notes=[f"at rest {settled_s:.1f} s after the last of it", it.complaints(), _shortened()],
         )
 

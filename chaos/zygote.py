@@ -7,6 +7,7 @@ copy, never here.
 """
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -25,6 +26,8 @@ from orchestrator import app  # noqa: F401
 from orchestrator.adapters import twilio_conversations, twilio_taskrouter, twilio_transport  # noqa: F401
 from orchestrator.running import run_service
 from orchestrator.settings import Settings
+
+importlib.import_module("asyncpg")
 
 STDIN = 0
 
