@@ -49,7 +49,8 @@ _BAD = ("warning", "error", "critical")
 
 
 class Fleet:
-    """What is running, and what is done to it. `database`: its URL."""
+    """What is running, and what is done to it. `database`: its URL; `may_be_unavailable`: 503 is an honest answer to a
+    webhook, for the database is taken away; `ready_s`: how long each new life took until it was ready."""
 
     def __init__(
         self,
@@ -72,6 +73,9 @@ class Fleet:
         self._replicas: dict[int, Life] = {}
         self._ports = list(ports)
         self._died: list[str] = []
+        self._starting: list[asyncio.Task[None]] = []
+        self.ready_s: list[float] = []
+        self.may_be_unavailable = False
 
     @property
     def world(self) -> list[Conversation]:
@@ -103,7 +107,13 @@ class Fleet:
         port = self._ports[number]
         self._note_deaths()
         await self._replicas[port].end()
-        self._replicas[port] = await self._lives.begin(port=port)
+        life = self._replicas[port] = await self._lives.begin(port=port)
+        self._starting.append(asyncio.create_task(self._time(life)))
+
+    async def _time(self, life: Life) -> None:
+        # It may be killed again before that.
+        with suppress(RuntimeError):
+            self.ready_s.append(await life.ready())
 
     def _note_deaths(self) -> None:
         """Nobody but us may end a replica."""
@@ -121,6 +131,7 @@ class Fleet:
     async def end(self) -> list[str]:
         """SIGTERM to all at once; what did not end in order, and who had ended before."""
         self._note_deaths()
+        await asyncio.gather(*self._starting)
         codes = await asyncio.gather(*(self._end(life) for _n, life in self._numbered()))
         return self._died + [f"SIGTERM ended replica {n} with {code}" for n, code in enumerate(codes) if code != 0]
 
@@ -171,7 +182,7 @@ class Fleet:
         return [
             f"{count} webhooks to {path} were answered {status}"
             for (path, status), count in self.balancer.answers.items()
-            if status >= 300 and (status != UNAVAILABLE or path == "/pre-event")
+            if status >= 300 and not (status == UNAVAILABLE and self.may_be_unavailable and path != "/pre-event")
         ]
 
     async def triggers(self) -> Counter[str]:

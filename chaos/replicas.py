@@ -6,9 +6,10 @@ asked, and every replica told to stop in order.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from chaos.customers import Customers
@@ -20,9 +21,9 @@ from orchestrator.sandbox import acts
 
 FAULTS = {"webhook_duplicate": 0.2, "webhook_delay_ms": [0, 600], "cut_after_commit": 0.05}
 KILLS, FREEZES, STOPS, DOUBLED, CUSTOMERS = 200, 100, 50, 3_000, 600
-TEXTS_A_SECOND = 5
+TEXTS_A_SECOND = 8
 STAYS_S, DEPARTURES = 2.0, 0.5
-BETWEEN_KILLS_S, BETWEEN_FREEZES_S, BETWEEN_STOPS_S, DOWN_S = 0.8, 0.6, 1.6, 1.0
+BETWEEN_KILLS_S, BETWEEN_FREEZES_S, BETWEEN_STOPS_S, DOWN_S = 1.2, 0.6, 1.6, 1.0
 FREEZE_S = (1.1 * LEASE_S, 2 * LEASE_S)
 WEBHOOKS_A_TEXT = 3.5
 WRITERS = 12
@@ -65,7 +66,12 @@ class Trouble:
             did=f"{did}; {made['message_received']} texts in {len(self.fleet.world)} conversations, {made.total()}"
             f" transitions; webhooks: {self.fleet.told()}",
             violations=found,
-            notes=[f"at rest {settled_s:.1f} s after the last of it", self.fleet.complaints(), _shortened()],
+            notes=[
+                _times(self.fleet.ready_s),
+                f"at rest {settled_s:.1f} s after the last of it",
+                self.fleet.complaints(),
+                _shortened(),
+            ],
         )
 
 
@@ -96,10 +102,18 @@ async def replica_kills(scale: Scale) -> Figure:
         return await it.figure(f"kill -9 of one of {REPLICAS} replicas", f"{kills} kills")
 
 
+def _times(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "no replica was started again"
+    return f"ready again: {len(seconds)} times, median {median(seconds):.2f} s, worst {max(seconds):.2f} s"
+
+
 async def replica_freezes(scale: Scale) -> Figure:
     """100 freezes of random replicas, each longer than a lease."""
     freezes = scale.of(FREEZES, 3)
     async with trouble(scale, freezes * (sum(FREEZE_S) / 2 + BETWEEN_FREEZES_S / 2)) as it:
+        # One that is frozen in the midst of a transaction holds what it has locked.
+        it.fleet.may_be_unavailable = True
         for n in range(freezes):
             frozen_s, pause_s = it.chance.uniform(*FREEZE_S), it.chance.uniform(0, BETWEEN_FREEZES_S)
             it.go_on(freezes - n, frozen_s + pause_s)
@@ -115,6 +129,7 @@ async def postgres_stops(scale: Scale) -> Figure:
     """50 immediate stops of PostgreSQL under load; it is started again after at most a second."""
     stops = scale.of(STOPS, 3)
     async with trouble(scale, stops * (BETWEEN_STOPS_S + DOWN_S) / 2) as it:
+        it.fleet.may_be_unavailable = True
         for n in range(stops):
             pause_s, down_s = it.chance.uniform(0, BETWEEN_STOPS_S), it.chance.uniform(0, DOWN_S)
             it.go_on(stops - n, pause_s + down_s)
