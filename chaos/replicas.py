@@ -6,7 +6,7 @@ asked, and every replica told to stop in order.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -67,7 +67,7 @@ class Trouble:
             f" transitions; webhooks: {self.fleet.told()}",
             violations=found,
             notes=[
-                _times(self.fleet.ready_s),
+                *_times(self.fleet.ready_s),
                 f"at rest {settled_s:.1f} s after the last of it",
                 self.fleet.complaints(),
                 _shortened(),
@@ -102,10 +102,9 @@ async def replica_kills(scale: Scale) -> Figure:
         return await it.figure(f"kill -9 of one of {REPLICAS} replicas", f"{kills} kills")
 
 
-def _times(seconds: Sequence[float]) -> str:
-    if not seconds:
-        return "no replica was started again"
-    return f"ready again: {len(seconds)} times, median {median(seconds):.2f} s, worst {max(seconds):.2f} s"
+def _times(seconds: Sequence[float]) -> Iterator[str]:
+    if seconds:
+        yield f"ready again: {len(seconds)} times, median {median(seconds):.2f} s, worst {max(seconds):.2f} s"
 
 
 async def replica_freezes(scale: Scale) -> Figure:
