@@ -13,7 +13,8 @@ from sqlalchemy import Connection, func, select
 
 from orchestrator.sandbox.records import Conversation
 from orchestrator.verifying import Stores, replayed, verify
-from storage import codec
+from states.conversation import Conversation as Decided
+from states.names import ConversationSid
 from storage.schema import OPEN_STATUSES, conversation, history, inbox, look, outbox
 from storage.writer import wall_clock
 
@@ -140,13 +141,13 @@ def _claims(connection: Connection) -> list[tuple[str, int, dict[str, Any]]]:
 
 def _refused(connection: Connection, sid: str, version: int) -> tuple[str, ...]:
     """Who could not be added to the conversation in the search that was under way at this version."""
-    snapshot = connection.execute(select(conversation.c.snapshot).where(conversation.c.sid == sid)).scalar_one()
+    created_at = connection.execute(select(conversation.c.created_at).where(conversation.c.sid == sid)).scalar_one()
     rows = connection.execute(
         select(history)
         .where(history.c.conversation_sid == sid, history.c.version < version)
         .order_by(history.c.version)
     ).all()
-    return replayed(codec.decode_conversation(snapshot), rows).refused
+    return replayed(Decided(ConversationSid(sid), created_at=created_at, updated_at=created_at), rows).refused
 
 
 def nobody_waits(connection: Connection) -> Iterator[str]:

@@ -18,9 +18,6 @@ from chaos.fleet import LEASE_S, fleet
 from chaos.house import serving
 from chaos.postgres import quiet_port
 from chaos.transcripts import passed_over
-from states.conversation import Conversation
-from states.names import ConversationSid
-from storage import codec
 from storage.schema import conversation, history, outbox
 from tests.stores import new_store
 
@@ -143,6 +140,5 @@ def _assign(connection: Connection, sid: str, who: str, at: int) -> None:
     connection.execute(insert(history).values(conversation_sid=sid, version=1, table_version=1, **decided))
     effect = {"kind": "add_participant", "lane": "", "payload": "", "status": "done", "created_at": 0, "due_at": 0}
     connection.execute(insert(outbox).values(key=f"{sid}/1/0", conversation_sid=sid, **effect))
-    snapshot = codec.encode_conversation(Conversation(ConversationSid(sid), created_at=0, updated_at=0))
-    stored = {"state": "routing", "version": 1, "created_at": 0, "updated_at": 0, "snapshot": snapshot}
+    stored = {"state": "routing", "version": 1, "created_at": 0, "updated_at": 0, "snapshot": "{}"}
     connection.execute(insert(conversation).values(sid=sid, members_known=True, has_waiting=False, **stored))

@@ -19,6 +19,8 @@ def _postgres() -> None:
         lacking(str(error))
 
 
+# One after another: each runs six processes, and their waiting times are short.
+@pytest.mark.xdist_group("replicas")
 @pytest.mark.parametrize(
     "scenario", [replica_kills, replica_freezes, postgres_stops, replica_deliveries, replica_routing]
 )
