@@ -9,6 +9,7 @@ import sys
 import time
 
 from chaos.frame import Figure, Scale, Scenario
+from chaos.postgres import NoPostgres
 from chaos.scenarios import SCENARIOS
 from orchestrator.logs import configure
 
@@ -35,7 +36,10 @@ def main() -> None:
 def _run(name: str, scenario: Scenario, scale: Scale) -> Figure:
     print(f"{name}: ", end="", flush=True)
     began = time.monotonic()
-    figure = asyncio.run(scenario(scale))
+    try:
+        figure = asyncio.run(scenario(scale))
+    except NoPostgres as error:
+        figure = Figure(name, "not run", [str(error)])
     print(f"{'held' if figure.held else 'BROKEN'} in {time.monotonic() - began:.0f} s: {figure.fault}: {figure.did}")
     for line in figure.violations[:20]:
         print(f"    violated: {line}")

@@ -7,11 +7,12 @@ public one, and hears the answer to the first copy.
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from chaos import transcripts
 from chaos.frame import Figure, Scale
@@ -19,6 +20,8 @@ from chaos.house import House, house, serving
 from orchestrator.running import any_port
 from orchestrator.sandbox import acts
 from orchestrator.sandbox.delivery import Targets
+from orchestrator.sandbox.records import Conversation
+from orchestrator.sandbox.sandbox import Sandbox
 from storage.opening import reading
 from storage.schema import history
 
@@ -121,33 +124,42 @@ async def _say_goodbye(it: House) -> None:
 
 def _figure(it: House, network: _Network) -> Figure:
     found = it.violations()
+    facts = told(it.conversations, it.sandbox)
     with reading(it.settings.database_url) as connection:
-        counts = connection.execute(select(history.c.trigger, func.count()).group_by(history.c.trigger))
-        made = {str(trigger): int(count) for trigger, count in counts}
-    told = _told(it)
-    found += [
-        f"{name}: {told[name]} told, {made.get(name, 0)} transitions"
-        for name in told
-        if told[name] != made.get(name, 0)
-    ]
+        found += untold(facts, triggers(connection))
     found += [f"{count} copies were answered {status}" for status, count in network.answers.items() if status >= 300]
     return Figure(
         fault=f"{network.webhooks} webhooks delivered 1 to {COPIES} times, up to {AT_ONCE} at once",
-        did=f"{network.answers.total()} deliveries of {told.total()} facts; "
-        + ", ".join(f"{name} {count}" for name, count in sorted(told.items())),
+        did=f"{network.answers.total()} deliveries of {facts.total()} facts; {counted(facts)}",
         violations=found,
         notes=["shortened: " + ", ".join(f"{name}={value}" for name, value in HASTE.items())],
     )
 
 
-def _told(it: House) -> Counter[str]:
+def triggers(connection: Connection) -> Counter[str]:
+    """How many transitions each trigger made."""
+    rows = connection.execute(select(history.c.trigger, func.count()).group_by(history.c.trigger))
+    return Counter({str(trigger): int(count) for trigger, count in rows})
+
+
+def told(world: Iterable[Conversation], sandbox: Sandbox) -> Counter[str]:
     """How many facts of each kind the webhooks told that move the machine."""
-    customers = transcripts.written(it.conversations)
+    customers = transcripts.written(world)
     facts = set()
-    for form in (entry.form for entry in it.sandbox.ledger.since(0) if entry.kind == "webhook"):
+    for form in (entry.form for entry in sandbox.ledger.since(0) if entry.kind == "webhook"):
         trigger, name = _SIDS.get(form.get("EventType", ""), ("", ""))
         of_customer = trigger != "message_received" or form["MessageSid"] in customers
         closing = trigger != "conversation_closed" or form["StateTo"] == "closed"
         if trigger and of_customer and closing:
             facts.add((trigger, form[name]))
     return Counter(trigger for trigger, _sid in facts)
+
+
+def untold(facts: Counter[str], made: Counter[str]) -> list[str]:
+    """Where the transitions are not as many as the facts that were told."""
+    return [f"{name}: {facts[name]} told, {made[name]} transitions" for name in facts if facts[name] != made[name]]
+
+
+def counted(facts: Counter[str]) -> str:
+    """The facts, in words."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(facts.items()))

@@ -19,6 +19,7 @@ import aiohttp
 from sqlalchemy import func, select
 
 from chaos import transcripts
+from chaos.customers import Customers
 from chaos.frame import Figure, Scale
 from chaos.lives import Life, Lives
 from orchestrator.running import any_port
@@ -42,11 +43,7 @@ LIFE_S = 0.6
 STILLBORN, FRESH = 0.2, 0.05
 # A customer's text is told in five webhooks or so: before, after, our answer's two receipts, the first one's others.
 WEBHOOKS_A_TEXT = 5
-TEXTS_A_CUSTOMER = 8
-IN_A_ROW = 4
-PLAIN = ("Hello", "What is this?", "I see", "Do you deliver on Sundays?", "Thanks", "❤️ it")
-ROUTING = ("AGENT", "ada@example.test", "Grace@Example.test please", "nobody@example.test")
-STAYS_S = 5.0
+STAYS_S, DEPARTURES = 5.0, 0.3
 WANTED_READY_S = 2.0
 
 
@@ -66,58 +63,14 @@ async def kill_nine(scale: Scale) -> Figure:
         variables = HASTE | {"PORT": str(port), "SANDBOX_PORT": sandbox_port, "DATABASE_URL": database}
         lives = await stack.enter_async_context(Lives(variables, folder / "service.log", service_url))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        story = _Story(
-            lives, running.sandbox, _Customers(session, running.url, texts, scale.seed), database, scale.seed
-        )
+        story = _Story(lives, running.sandbox, Customers(session, running.url, texts, scale.seed), database, scale.seed)
         return await story.told(kills)
-
-
-class _Customers:
-    """Some who only talk, some who want a person sooner or later; each writes when he likes, twice in a row too."""
-
-    def __init__(self, session: aiohttp.ClientSession, sandbox_url: str, texts: int, seed: int) -> None:
-        self._session = session
-        self._sandbox_url = sandbox_url
-        self._chance = random.Random(f"{seed}/customers")
-        self._left = texts
-        self._people = [f"+1555{n:07d}" for n in range(1, max(2, texts // TEXTS_A_CUSTOMER) + 1)]
-        self._said: dict[str, int] = defaultdict(int)
-        self._writer, self._in_a_row = 0, 0
-        self.refused: list[str] = []
-
-    def write(self, share: float, within_s: float) -> list["asyncio.Task[None]"]:
-        """Let `share` of the texts that are left be written within the next seconds."""
-        count = round(self._left * share)
-        self._left -= count
-        return [asyncio.create_task(self._say(self._chance.uniform(0, within_s), *self._next())) for _ in range(count)]
-
-    def _next(self) -> tuple[str, str]:
-        if self._in_a_row == 0:
-            self._writer, self._in_a_row = self._chance.randrange(len(self._people)), self._chance.randint(1, IN_A_ROW)
-        self._in_a_row -= 1
-        n, sender = self._writer, self._people[self._writer]
-        self._said[sender] += 1
-        wants_somebody = n % 3 == 0 and self._said[sender] % 4 == n % 4
-        return sender, self._chance.choice(ROUTING if wants_somebody else PLAIN)
-
-    async def _say(self, after_s: float, sender: str, body: str) -> None:
-        await asyncio.sleep(after_s)
-        await self._post("/sandbox/inbound", {"from": sender, "body": body})
-
-    async def leave(self, sid: str, identity: str) -> None:
-        """A worker has done what he could."""
-        await self._post(f"/sandbox/conversations/{sid}/leave", {"identity": identity})
-
-    async def _post(self, path: str, body: Any) -> None:
-        async with self._session.post(self._sandbox_url + path, json=body) as answer:
-            if answer.status not in (201, 204):
-                self.refused.append(f"{path}: answered {answer.status}, so it did not happen")
 
 
 class _Story:
     """The kills, the rest after them, and what came of it."""
 
-    def __init__(self, lives: Lives, sandbox: Sandbox, customers: _Customers, database: str, seed: int) -> None:
+    def __init__(self, lives: Lives, sandbox: Sandbox, customers: Customers, database: str, seed: int) -> None:
         self._lives = lives
         self._sandbox = sandbox
         self._customers = customers
@@ -132,7 +85,8 @@ class _Story:
         stillborn = 0
         for n in range(kills):
             writing += self._customers.write(1 / (kills - n), LIFE_S)
-            writing += self._departures()
+            if self._chance.random() < DEPARTURES:
+                writing += self._customers.departures(self._sandbox, STAYS_S)
             stillborn += await self._one_life()
         await asyncio.gather(*writing)
         last = await self._lives.begin()
@@ -154,17 +108,6 @@ class _Story:
         await asyncio.sleep(self._chance.uniform(0, LIFE_S))
         await life.end()
         return False
-
-    def _departures(self) -> Iterable["asyncio.Task[None]"]:
-        """Now and then a worker who has been with his customer for a while leaves."""
-        if self._chance.random() > 0.3:
-            return
-        for it in self._sandbox.world.conversations.values():
-            for who in it.participants.values():
-                stayed_s = (self._sandbox.world.now() - who.created).total_seconds()
-                if who.identity and stayed_s > STAYS_S:
-                    yield asyncio.create_task(self._customers.leave(it.sid, who.identity))
-                    return
 
     async def _settle(self, last: Life) -> float:
         """Wait until nothing is under way and everything written was heard, or until it is clear that it never will

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Life:
         TimeoutError after a minute."""
         async with asyncio.timeout(READY_LIMIT_S):
             while not await self._is_ready():
-                if self._ending.done():
+                if self.has_ended:
                     raise RuntimeError(f"the service ended with {self._ending.result()} before it was ready")
                 await asyncio.sleep(ASK_EVERY_S)
         return time.monotonic() - self.born
@@ -49,25 +50,37 @@ class Life:
         except aiohttp.ClientError:
             return False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is dead."""
+        return self._ending.done()
+
     async def ended(self) -> int:
         """Wait for the death, whatever it comes of; the exit code, negative for a signal."""
         return await asyncio.shield(self._ending)
 
+    def send(self, number: int) -> None:
+        """Send a signal, if it lives."""
+        if not self.has_ended:
+            os.kill(self.pid, number)
+
     async def end(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the death; the exit code, negative for a signal."""
-        if not self._ending.done():
-            os.kill(self.pid, number)
-        return await self._ending
+        self.send(number)
+        return await asyncio.shield(self._ending)
 
 
 class Lives:
-    """Starts the lives, one at a time, on a port of their own. `variables`: the settings; `log`: their output."""
+    """Starts the lives, several at a time if they have ports of their own. `variables`: the settings; `log`: their
+    output; `url`: where they listen."""
 
     def __init__(self, variables: Mapping[str, str], log: Path, url: str) -> None:
         self._variables = dict(variables)
         self._log = log
         self._url = url
-        self._life: Life | None = None
+        self._lives: list[Life] = []
+        self._births: deque[asyncio.Future[int]] = deque()
+        self._endings: dict[int, asyncio.Future[int]] = {}
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
@@ -75,47 +88,64 @@ class Lives:
         self._zygote = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "chaos.zygote", cwd=ROOT, stdin=pipe, stdout=pipe
         )
-        await self._number()
+        self._listening = asyncio.create_task(self._listen())
+        await self._birth()
         return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
     ) -> None:
-        if self._life is not None:
-            await self._life.end()
+        for life in self._lives:
+            await life.end()
         assert self._zygote.stdin is not None
         self._zygote.stdin.close()
         await self._zygote.wait()
+        await self._listening
         await self._session.close()
 
-    async def begin(self, *, fresh: bool = False, trap: Trap | None = None) -> Life:
-        """A new life; the one before must have ended. `fresh`: in a new interpreter, as an operator starts it; `trap`:
-        laid in a forked one."""
+    async def begin(self, *, fresh: bool = False, trap: Trap | None = None, port: int | None = None) -> Life:
+        """A new life; the one before at its port must have ended. `fresh`: in a new interpreter, as an operator starts
+        it; `trap`: laid in a forked one; `port`: another than usual."""
         born = time.monotonic()
-        pid, ending = await (self._executed() if fresh else self._forked(trap))
-        self._life = Life(pid, born, self._url, self._session, ending)
-        return self._life
+        variables = self._variables | ({} if port is None else {"PORT": str(port)})
+        pid, ending = await (self._executed(variables) if fresh else self._forked(variables, trap))
+        url = self._url if port is None else f"http://127.0.0.1:{port}"
+        self._lives = [life for life in self._lives if not life.has_ended]
+        self._lives.append(Life(pid, born, url, self._session, ending))
+        return self._lives[-1]
 
-    async def _forked(self, trap: Trap | None) -> tuple[int, "asyncio.Future[int]"]:
+    async def _forked(self, variables: dict[str, str], trap: Trap | None) -> "tuple[int, asyncio.Future[int]]":
         zygote = self._zygote
         assert zygote.stdin is not None
         laid = None if trap is None else trap.plain()
-        wanted = {"variables": self._variables, "log": str(self._log), "trap": laid}
+        wanted = {"variables": variables, "log": str(self._log), "trap": laid}
         zygote.stdin.write(json.dumps(wanted).encode() + b"\n")
-        return await self._number(), asyncio.ensure_future(self._number())
+        pid = await self._birth()
+        return pid, self._endings[pid]
 
-    async def _number(self) -> int:
+    async def _birth(self) -> int:
+        self._births.append(asyncio.get_running_loop().create_future())
+        return await self._births[-1]
+
+    async def _listen(self) -> None:
+        """Hear what the zygote tells of births, in the order they were asked for, and deaths."""
         assert self._zygote.stdout is not None
-        return int(await self._zygote.stdout.readline())
+        async for line in self._zygote.stdout:
+            pid, *code = map(int, line.split())
+            if code:
+                self._endings[pid].set_result(code[0])
+            else:
+                self._endings[pid] = asyncio.get_running_loop().create_future()
+                self._births.popleft().set_result(pid)
 
-    async def _executed(self) -> tuple[int, "asyncio.Future[int]"]:
+    async def _executed(self, variables: dict[str, str]) -> "tuple[int, asyncio.Future[int]]":
         settings = {name for row in settings_table() for name in (row.name, *row.also)}
         environment = {name: value for name, value in os.environ.items() if name not in settings}
         with self._log.open("a") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "orchestrator", "serve", "--no-sandbox"),
                 cwd=self._log.parent,
-                env=environment | self._variables | {"PYTHONPATH": str(ROOT)},
+                env=environment | variables | {"PYTHONPATH": str(ROOT)},
                 stdout=output,
                 stderr=output,
             )

@@ -10,6 +10,7 @@ from chaos.nth_call import nth_call_fails
 from chaos.outage import outage
 from chaos.power import power_cuts
 from chaos.reorderings import reorderings
+from chaos.replicas import postgres_stops, replica_deliveries, replica_freezes, replica_kills, replica_routing
 from chaos.twilio_faults import account_401, ambiguous_creates, commits_after_the_quiet_period, errors_and_storms
 
 SCENARIOS: dict[str, Scenario] = {
@@ -27,4 +28,9 @@ SCENARIOS: dict[str, Scenario] = {
     "crm_faults": crm_faults,
     "bot_faults": bot_faults,
     "forgeries": forgeries,
+    "replica_kills": replica_kills,
+    "replica_freezes": replica_freezes,
+    "postgres_stops": postgres_stops,
+    "replica_deliveries": replica_deliveries,
+    "replica_routing": replica_routing,
 }

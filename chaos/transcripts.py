@@ -6,13 +6,15 @@ every message a customer wrote was heard once, and every answer of ours stands t
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from orchestrator.sandbox.records import Conversation
-from orchestrator.verifying import Stores, verify
+from orchestrator.verifying import Stores, replayed, verify
+from states.conversation import Conversation as Decided
+from states.names import ConversationSid
 from storage.schema import OPEN_STATUSES, conversation, history, inbox, look, outbox
 from storage.writer import wall_clock
 
@@ -107,6 +109,45 @@ def joined_once(connection: Connection, world: Iterable[Conversation], ledger: I
         connection.execute(select(outbox.c.conversation_sid).where(outbox.c.kind == "add_participant")).scalars()
     )
     yield from (f"{sid}: {n} workers added, {wanted[sid]} decided on" for sid, n in added.items() if n != wanted[sid])
+
+
+def passed_over(connection: Connection, available: Collection[str]) -> Iterator[str]:
+    """Whoever was assigned to a customer who asked for anybody had been idle longest. `available`: the identities of
+    those who were available all along.
+
+    The assignments are replayed in the order in which they were claimed. That is the order of what they asked for: a
+    claim holds the record of assignments until it is committed, and adding the worker is written down in between.
+    """
+    turns: dict[str, int] = {}
+    for turn, (sid, version, event) in enumerate(_claims(connection)):
+        chosen = str(event["identity"])
+        if not event.get("named"):
+            ahead = {who for who in available if (turns.get(who, -1), who) < (turns.get(chosen, -1), chosen)}
+            if ahead and (ahead := ahead.difference(_refused(connection, sid, version))):
+                yield f"{sid}/{version}: {chosen} was chosen, though {', '.join(sorted(ahead))} had been idle longer"
+        turns[chosen] = turn
+
+
+def _claims(connection: Connection) -> list[tuple[str, int, dict[str, Any]]]:
+    """Conversation, version and event of each assignment, in the order they were claimed."""
+    adds = select(outbox.c.key, outbox.c.seq).where(outbox.c.kind == "add_participant")
+    order = {key.rpartition("/")[0]: seq for key, seq in connection.execute(adds)}
+    found = select(history.c.conversation_sid, history.c.version, history.c.event).where(
+        history.c.trigger == "worker_found"
+    )
+    claims = [(row.conversation_sid, row.version, json.loads(row.event)) for row in connection.execute(found)]
+    return sorted(claims, key=lambda claim: order[f"{claim[0]}/{claim[1]}"])
+
+
+def _refused(connection: Connection, sid: str, version: int) -> tuple[str, ...]:
+    """Who could not be added to the conversation in the search that was under way at this version."""
+    created_at = connection.execute(select(conversation.c.created_at).where(conversation.c.sid == sid)).scalar_one()
+    rows = connection.execute(
+        select(history)
+        .where(history.c.conversation_sid == sid, history.c.version < version)
+        .order_by(history.c.version)
+    ).all()
+    return replayed(Decided(ConversationSid(sid), created_at=created_at, updated_at=created_at), rows).refused
 
 
 def nobody_waits(connection: Connection) -> Iterator[str]:

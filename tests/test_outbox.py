@@ -24,6 +24,7 @@ from states.events import ConversationClosed
 from states.names import WorkerSid
 from storage import codec
 from storage.engine import writing_engine
+from storage.errors import VersionConflict
 from storage.lanes import Due
 from storage.outbox import bring_forward, bring_retries_forward, next_due, note_result, recover, restamp, results
 from storage.schema import outbox
@@ -176,11 +177,12 @@ def test_what_waited_is_started_before_what_is_new(store: Store) -> None:
     assert statuses(store) == ["done", "running", "pending"]
 
 
-def test_an_outcome_that_comes_twice_changes_nothing(store: Store) -> None:
+def test_an_outcome_that_comes_twice_is_refused_and_changes_nothing(store: Store) -> None:
     [first] = decided(store, SendMessage("one"))
     closed(store, first, result_sid=sid("IM", 1), result_index=1)
     before = store.rows(outbox)
-    closed(store, first, "rejected")
+    with pytest.raises(VersionConflict):
+        closed(store, first, "rejected")
     assert store.rows(outbox) == before
 
 
