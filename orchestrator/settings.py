@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -264,7 +265,7 @@ class Settings(BaseSettings):
         """True without Twilio credentials: the account and all that belongs to it are the sandbox's."""
         return self._sandbox_mode
 
-    @property
+    @cached_property
     def signing_tokens(self) -> tuple[str, ...]:
         """The auth tokens whose signatures are accepted: the primary, then the secondary if there is one."""
         tokens = (self.twilio_auth_token, self.twilio_auth_token_secondary)
