@@ -17,6 +17,7 @@ from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
 from orchestrator.reconciler import Reconciler
+from orchestrator.retention import Retention
 from orchestrator.settings import Settings
 from orchestrator.waiting_room import WaitingRoom
 from storage import outbox
@@ -53,6 +54,7 @@ class Service:
     looker: Looker
     waiting_room: WaitingRoom
     reconciler: Reconciler
+    retention: Retention
     crm: GuardedCrm
     hold: AccountHold
     ready: bool = False
@@ -76,6 +78,7 @@ class Service:
         ]
         if self.role != "web":
             loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
+            loops.append(self.retention.run)
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
         reached("start.after")

@@ -65,6 +65,11 @@ def encode(value: Event | Fact | Effect) -> str:
     return _dumps({"kind": kind_of(value), **_plain(value)})
 
 
+def encoded_field(name: str, value: str) -> str:
+    """A field as it stands in what `encode` writes. No text of a field can look like it: its quotes are escaped."""
+    return _dumps({name: value})[1:-1]
+
+
 def decode(text: str) -> Any:
     """What `encode` wrote. Raises UnknownCodec for a kind or a field nobody knows any more."""
     data = json.loads(text)

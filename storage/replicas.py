@@ -60,6 +60,11 @@ def give_back(unit: Unit, name: str) -> None:
     unit.connection.execute(delete(duty).where(duty.c.name == name))
 
 
+def rest(unit: Unit, name: str, for_ms: int) -> None:
+    """The duty is done, and not due again before `for_ms`, whoever has it by now."""
+    unit.connection.execute(update(duty).where(duty.c.name == name).values(until=unit.now + for_ms))
+
+
 def living(unit: Unit) -> int:
     """How many replicas have a lease."""
     query = select(replica.c.number).where(replica.c.until > bindparam("now"))
