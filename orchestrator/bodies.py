@@ -74,8 +74,10 @@ def split_form(body: bytes) -> Pairs:
     found = []
     for field in body.replace(b"+", b" ").split(b"&"):
         name, _, value = field.partition(b"=")
-        if b"%" in field:
-            name, value = unquote_to_bytes(name), unquote_to_bytes(value)
+        if b"%" in value:
+            value = unquote_to_bytes(value)
+        if b"%" in name:
+            name = unquote_to_bytes(name)
         if field:
             found.append((name, value))
     return found

@@ -27,6 +27,7 @@ from storage.writer import BATCH_MAX, Batches, Work
 
 log = structlog.get_logger()
 SIDE_BY_SIDE = 2
+RELIEF_S = 0.05
 CHANNEL = "expert_hub"
 # How long a webhook may wait for a server that is being started again, before it is told 503.
 PATIENCE_S = 3.0
@@ -46,10 +47,10 @@ class SharedWriter(Batches):
         self._engine = engine_of(url, connections=SIDE_BY_SIDE + 1)
         self._clock = clock
         self._ahead_ms = 0
-        self._works: deque[Work] = deque()
+        self._works: deque[tuple[float, Work]] = deque()
         self._arrived = asyncio.Event()
         self._telling: set[str] = set()
-        self._lanes = [asyncio.create_task(self._work()) for _ in range(SIDE_BY_SIDE)]
+        self._lanes = [asyncio.create_task(self._work(n * RELIEF_S)) for n in range(SIDE_BY_SIDE)]
         self._others = [asyncio.create_task(self._listen())]
 
     def now(self) -> int:
@@ -101,17 +102,23 @@ class SharedWriter(Batches):
         await self._engine.dispose()
 
     def _hand_over(self, work: Work) -> None:
-        self._works.append(work)
+        self._works.append((self._event_loop.time(), work))
         self._arrived.set()
 
-    async def _work(self) -> None:
+    async def _work(self, patience_s: float) -> None:
+        """Take whatever has arrived, transaction by transaction. The second one at a time, with less to share, is for
+        what has waited: the first may be waiting for another replica."""
         while not self._closed or self._works:
             if not self._works:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            early_s = self._works[0][0] + patience_s - self._event_loop.time()
+            if early_s > 0:
+                await asyncio.sleep(early_s)
+                continue
             count = min(len(self._works), BATCH_MAX)
-            await self._commit([self._works.popleft() for _ in range(count)])
+            await self._commit([self._works.popleft()[1] for _ in range(count)])
 
     async def _commit(self, works: list[Work]) -> None:
         try:
