@@ -58,6 +58,7 @@ class Service:
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None
+    _has_left: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -88,10 +89,15 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.drain(DRAIN_S)
+        if not self._has_left:
+            self._has_left = True
+            await self._leave()
+
+    async def _leave(self) -> None:
         try:
             await self.membership.leave()
-        except StorageError as error:
-            log.warning("lease_not_ended", reason=str(error))
+        except (StorageError, TimeoutError) as error:
+            log.warning("lease_not_ended", error=type(error).__name__, reason=str(error))
 
     async def stop(self) -> None:
         """Close the store; everything handed to it is committed first."""

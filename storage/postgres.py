@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
@@ -43,7 +44,9 @@ def trouble_of(error: Exception) -> Trouble | None:
     """What went wrong, by its SQLSTATE (PostgreSQL manual, Appendix A); None for what no database said."""
     state = state_of(error)
     if state is None:
-        return Trouble.LOST if _is_of_the_connection(error) else None
+        if _is_of_the_connection(error):
+            return Trouble.LOST
+        return Trouble.REFUSED if isinstance(error, SQLAlchemyError) else None
     if state in _AGAIN:
         return Trouble.AGAIN
     if state in _BUSY:
@@ -54,7 +57,7 @@ def trouble_of(error: Exception) -> Trouble | None:
 def _is_of_the_connection(error: Exception) -> bool:
     from asyncpg import InterfaceError, InternalClientError
 
-    return isinstance(error, SQLAlchemyError | InterfaceError | InternalClientError | OSError | TimeoutError)
+    return isinstance(error, DBAPIError | PoolTimeout | InterfaceError | InternalClientError | OSError | TimeoutError)
 
 
 def as_storage_error(error: Exception) -> Exception:
