@@ -103,6 +103,8 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
         url,
         pool_size=connections,
         max_overflow=0,
+        # A session that died with the server before is noticed here and not by whoever asks; writers run again anyway.
+        pool_pre_ping=read_only,
         hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "server_settings": settings},
     )
