@@ -16,11 +16,11 @@ from orchestrator.metrics import EFFECTS
 from orchestrator.performing import Performer
 from orchestrator.retrying import Patience, after_failure
 from states.effects import Effect
-from storage import codec, outbox
+from storage import codec, outbox, replicas
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.unit import About
+from storage.unit import About, Unit
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -108,7 +108,14 @@ class Dispatcher:
 
     async def _give_back(self, attempts: Mapping[str, int] | None) -> None:
         quiet_ms = round(self._patience.quiet_period_s * 1000)
-        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms, attempts), About(lock="giving back"))
+
+        def work(unit: Unit) -> int:
+            count = outbox.recover(unit, quiet_ms, attempts)
+            if attempts is None:
+                replicas.forget_ended(unit)
+            return count
+
+        count = await self._writer.run(work, About(lock="giving back"))
         if count:
             log.warning("effects_recovered", count=count)
 

@@ -7,8 +7,9 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -17,12 +18,14 @@ from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
 
-CONNECT_S = 3.0
+CONNECT_S, LET_GO_S = 3.0, 0.5
 # A replica that was frozen inside a transaction holds its locks until the server ends its session: sooner than anybody
 # who waits for them gives up, and that is sooner than Twilio does (5 s).
 IDLE_IN_TRANSACTION_MS, LOCK_MS, STATEMENT_MS = 1_500, 3_000, 10_000
 # Migrations and commands that write hold this, one at a time; any number will do, as long as it stays the same.
 COMMAND_LOCK = 7_305_446_126_981_377_013
+# The driver's connections of each engine.
+_SESSIONS: "WeakKeyDictionary[Engine, WeakSet[Any]]" = WeakKeyDictionary()
 
 
 class Trouble(Enum):
@@ -99,7 +102,7 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
     }
     if read_only:
         settings["default_transaction_read_only"] = "on"
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -108,6 +111,27 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
         hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "server_settings": settings},
     )
+    return _noted(engine)
+
+
+def _noted(engine: AsyncEngine) -> AsyncEngine:
+    """The engine, with every session it makes from now on in `_SESSIONS`."""
+    sessions = _SESSIONS[engine.sync_engine] = WeakSet()
+    event.listen(engine.sync_engine, "connect", lambda session, _record: sessions.add(session.driver_connection))
+    return engine
+
+
+def break_off(engine: AsyncEngine) -> None:
+    """Cut every session: nothing else frees one that waits for a server that hangs."""
+    for session in list(_SESSIONS[engine.sync_engine]):
+        session.terminate()
+
+
+async def let_go(engine: AsyncEngine) -> None:
+    """End the sessions, in order as far as the server answers a farewell."""
+    sessions = [session for session in _SESSIONS[engine.sync_engine] if not session.is_closed()]
+    await asyncio.gather(*(session.close(timeout=LET_GO_S) for session in sessions), return_exceptions=True)
+    await engine.dispose()
 
 
 def dsn_of(url: str) -> str:

@@ -41,7 +41,13 @@ class Readers:
     async def close(self) -> None:
         """Let go of the database."""
         if self._engine is not None:
-            await (await self._engine).dispose()
+            engine = await self._engine
+            if engine.dialect.name != "postgresql":
+                await engine.dispose()
+                return
+            from storage.postgres import let_go
+
+            await let_go(engine)
 
 
 def _translated(error: Exception, database: str) -> Exception:

@@ -21,7 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import conversations
 from storage.errors import StorageError
 from storage.failpoints import reached
-from storage.postgres import CONNECT_S, Trouble, as_storage_error, dsn_of, engine_of, trouble_of
+from storage.postgres import (
+    CONNECT_S,
+    Trouble,
+    as_storage_error,
+    break_off,
+    dsn_of,
+    engine_of,
+    let_go,
+    trouble_of,
+)
 from storage.reservations import ASSIGNMENTS
 from storage.statements import PostgresSql
 from storage.unit import Unit
@@ -34,7 +43,7 @@ CHANNEL = "expert_hub"
 PATIENCE_S = 3.0
 PAUSE_S = 0.1
 # How long what was handed over may take once the writer closes; a server that is away is not waited for then.
-CLOSE_S, LET_GO_S = 2.0, 0.5
+CLOSE_S = 2.0
 RERUNS = 5
 QUEUE_READ = 200
 LISTEN_AGAIN_S, ASK_EVERY_S = 1.0, 10.0
@@ -112,15 +121,14 @@ class SharedWriter(Batches):
         self._closed = True
         self._arrived.set()
         _done, stuck = await asyncio.wait(self._lanes, timeout=CLOSE_S)
+        if stuck:
+            break_off(self._engine)
         ending = [*stuck, *self._others]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         self._refuse([self._works.popleft() for _ in range(len(self._works))])
-        # A server that hangs does not answer a farewell.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LET_GO_S):
-                await self._engine.dispose()
+        await let_go(self._engine)
 
     def _refuse(self, works: Sequence[Work]) -> None:
         self._answer(works, None, StorageError("the store was closed before this could be written"))

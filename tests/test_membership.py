@@ -155,6 +155,17 @@ async def test_a_lease_that_has_ended_cannot_be_renewed_and_a_number_is_never_gi
     assert await one.run(replicas.living) == 1
 
 
+async def test_leases_that_have_ended_are_forgotten_once_what_they_covered_was_given_back(
+    one: SharedWriter, other: SharedWriter
+) -> None:
+    dead, living = await joined(one), await joined(other)
+    dues = await greeted(one)
+    await other.run(lambda unit: replicas.renew(unit, dead, -1))
+    await _dispatcher(other, Slow()).recover()
+    assert column(await stored(other, replica), "number") == [living]
+    assert [row["status"] for row in await stored(other, outbox, owner=dead)].count("running") == 0 < len(dues)
+
+
 async def test_of_two_replicas_that_take_a_duty_at_once_one_has_it_until_it_is_given_back_or_over(
     one: SharedWriter, other: SharedWriter
 ) -> None:

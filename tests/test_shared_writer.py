@@ -323,6 +323,21 @@ async def test_close_ends_soon_though_the_server_is_away_and_everybody_is_told(
         await writer.run(note("late"))
 
 
+async def test_close_ends_soon_though_a_server_hangs_in_the_midst_of_a_transaction(
+    shared_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_writer, "CLOSE_S", SOON_S)
+    writer = SharedWriter(shared_url, wall_clock)
+    await writer.run(note("before"))
+    with postgres.hanging():
+        works = [asyncio.create_task(writer.run(note(f"n{i}"))) for i in range(8)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(3):
+            await writer.close()
+            results = await asyncio.gather(*works, return_exceptions=True)
+    assert all(isinstance(result, StorageError) for result in results)
+
+
 async def test_close_finishes_what_was_handed_over(shared_url: str) -> None:
     writer = SharedWriter(shared_url, wall_clock)
     works = [asyncio.create_task(writer.run(note(f"n{i}"))) for i in range(5)]

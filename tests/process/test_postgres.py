@@ -86,6 +86,22 @@ async def test_a_server_that_goes_is_told_with_503_and_one_that_comes_back_is_se
     assert "Traceback" not in service.log.read_text()
 
 
+async def test_told_to_stop_while_its_server_hangs_the_service_ends_in_order(
+    over_postgres: Place, postgres: Postgres
+) -> None:
+    place = over_postgres
+    service = place.serve()
+    await place.quiet(await place.say(MARIA, "Hello"))
+    with postgres.hanging():
+        saying = asyncio.create_task(place.say(MARIA, "Is anybody there?"))
+        stopped = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.ended, STOPPING_S) == 0
+        print(f"stopped in {time.monotonic() - stopped:.1f} s")
+    await asyncio.gather(saying, return_exceptions=True)
+    assert "Traceback" not in service.log.read_text()
+
+
 @asynccontextmanager
 async def away(postgres: Postgres) -> AsyncIterator[None]:
     """The server is not there."""
