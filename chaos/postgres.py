@@ -140,6 +140,19 @@ class Postgres:
             self._process.wait()
         self._process = None
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It neither answers nor goes away, for as long as this lasts."""
+        assert self._process is not None
+        master = self._process.pid
+        os.kill(master, signal.SIGSTOP)
+        all_of_it = [*(pid for pid in _pids() if _Times.of(pid).parent == master), master]
+        try:
+            _send(all_of_it, signal.SIGSTOP)
+            yield
+        finally:
+            _send(all_of_it, signal.SIGCONT)
+
     def fresh_database(self, prepare: Callable[[str], object] | None = None) -> str:
         """The URL of a new database: empty, or as `prepare` (URL) leaves one. It is called once, for a template that is
         copied again and again in a fraction of the time. Raises PostgresFailed."""
@@ -204,6 +217,12 @@ class _Times(NamedTuple):
 
 def _pids() -> Iterator[int]:
     return (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+
+
+def _send(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _group_of_nobody() -> int:

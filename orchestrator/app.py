@@ -109,6 +109,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
     )
     dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
+    membership.on_joined = dispatcher.start_over
     looker = Looker(writer, intake, conversations, directory, grace_ms)
     return Service(
         settings=settings,

@@ -6,8 +6,10 @@ Who may ask: the bearer of ADMIN_TOKEN, or, without one, whoever asks over loopb
 import hmac
 import ipaddress
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
 from orchestrator import dumps, metrics
@@ -16,7 +18,9 @@ from orchestrator.settings import Settings
 from states import diagram, drawing
 from states.table import STATES
 from storage import conversations
+from storage.errors import StorageError
 
+log = structlog.get_logger()
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
 _SID = re.compile(r"CH[0-9a-fA-F]{32}")
@@ -126,13 +130,29 @@ async def show_metrics(request: web.Request) -> web.Response:
     return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _reading(handler: Handler) -> Handler:
+    """503 where the database cannot be read."""
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except StorageError as error:
+            log.warning("debug_not_read", reason=str(error))
+            return _refused("the database cannot be read now; try again later", 503)
+
+    return answer
+
+
 def routes() -> list[web.RouteDef]:
     """The routes for people and programs."""
     return [
-        web.get("/debug/conversations", list_conversations),
-        web.get("/debug/conversations/{sid}", show_conversation),
+        web.get("/debug/conversations", _reading(list_conversations)),
+        web.get("/debug/conversations/{sid}", _reading(show_conversation)),
         web.get("/debug/machine", show_machine),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
-        web.get("/metrics", show_metrics),
+        web.get("/metrics", _reading(show_metrics)),
     ]

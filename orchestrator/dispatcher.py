@@ -16,11 +16,11 @@ from orchestrator.metrics import EFFECTS
 from orchestrator.performing import Performer
 from orchestrator.retrying import Patience, after_failure
 from states.effects import Effect
-from storage import codec, outbox
+from storage import codec, outbox, replicas
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.lanes import Due
-from storage.unit import About
+from storage.unit import About, Unit
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -52,6 +52,7 @@ class Dispatcher:
         self._hint = asyncio.Event()
         # More is due than can run: what a commit makes due waits its turn behind it.
         self._is_crowded = False
+        self._search_at = float("-inf")
         writer.on_started = self.start
         writer.on_crowded = self._crowd
         writer.room = lambda: 0 if self._is_crowded else self._free()
@@ -64,10 +65,20 @@ class Dispatcher:
         self._hint.set()
 
     def start(self, dues: Sequence[Due]) -> None:
-        """Perform effects that are marked running."""
+        """Perform effects that are marked running, but for those a number ran that is ours no more."""
         for due in dues:
+            if due.owner != self._writer.owner:
+                continue
             task = self._tasks[due.key] = asyncio.create_task(self._run(due), name=due.key)
             task.add_done_callback(self._ended)
+
+    def start_over(self) -> None:
+        """This process has a new number: what runs under the old one is another replica's to do, or ours once it was
+        given back."""
+        for task in self._tasks.values():
+            task.cancel()
+        self._search_at = float("-inf")
+        self._hint.set()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if self._tasks.get(task.get_name()) is task:
@@ -97,20 +108,27 @@ class Dispatcher:
 
     async def _give_back(self, attempts: Mapping[str, int] | None) -> None:
         quiet_ms = round(self._patience.quiet_period_s * 1000)
-        count = await self._writer.run(lambda unit: outbox.recover(unit, quiet_ms, attempts), About(lock="giving back"))
+
+        def work(unit: Unit) -> int:
+            count = outbox.recover(unit, quiet_ms, attempts)
+            if attempts is None:
+                replicas.forget_ended(unit)
+            return count
+
+        count = await self._writer.run(work, About(lock="giving back"))
         if count:
             log.warning("effects_recovered", count=count)
 
     async def run(self) -> None:
         """Start what falls due, until cancelled."""
         loop = asyncio.get_running_loop()
-        search_at = loop.time() + SEARCH_EVERY * self._poll_s
+        self._search_at = loop.time() + SEARCH_EVERY * self._poll_s
         while True:
             self._hint.clear()
             wait_s = self._poll_s
             try:
-                if loop.time() >= search_at:
-                    search_at = loop.time() + SEARCH_EVERY * self._poll_s
+                if loop.time() >= self._search_at:
+                    self._search_at = loop.time() + SEARCH_EVERY * self._poll_s
                     await self._find_lost()
                 if self._free():
                     if await self._start_due():

@@ -8,6 +8,7 @@ number is refused where it would be written. Over SQLite there is one process, a
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -19,16 +20,20 @@ from storage.writer import Batches
 log = structlog.get_logger()
 LEASE_CALLS = 3
 RENEWALS_A_CALL = 4
+# Whoever stops waits no longer than this to be rid of its lease: others take over in any case, only later.
+LEAVE_S = 1.0
 
 
 class Membership:
-    """`call_s`: how long one call to the outside may take, in seconds."""
+    """`call_s`: how long one call to the outside may take, in seconds. `on_joined` is called with every new number,
+    before any call is made under it: what runs under an older one must end."""
 
     def __init__(self, writer: Batches, call_s: float) -> None:
         self._writer = writer
         self._call_s = call_s
         self._lease_ms = round(LEASE_CALLS * call_s * 1000)
         self._renewed_at = float("-inf")
+        self.on_joined: Callable[[], None] = lambda: None
 
     def may_call(self) -> bool:
         """Whether what this process has marked running is certainly still its own to do."""
@@ -41,6 +46,7 @@ class Membership:
             return
         began = time.monotonic()
         self._writer.owner = await self._writer.run(lambda unit: replicas.join(unit, self._lease_ms))
+        self.on_joined()
         self._renewed_at = began
         log.info("replica_joined", number=self._writer.owner)
 
@@ -63,10 +69,13 @@ class Membership:
             await self.join()
 
     async def leave(self) -> None:
-        """End the lease: others take over at once what is left."""
+        """Call out no more, and end the lease: others take over at once what is left. Raises StorageError, and
+        TimeoutError where the database does not answer soon."""
+        self._renewed_at = float("-inf")
         if self._writer.is_shared:
             number = self._writer.owner
-            await self._writer.run(lambda unit: replicas.leave(unit, number))
+            async with asyncio.timeout(LEAVE_S):
+                await self._writer.run(lambda unit: replicas.leave(unit, number))
 
 
 def _alone(unit: Unit) -> int:

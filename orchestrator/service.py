@@ -33,7 +33,8 @@ READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
-WORKERS = "workers"
+# What replicas hint at to one another.
+WORKERS, LOOKS = "workers", "looks"
 Role = Literal["web", "effects", "all"]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
@@ -60,6 +61,7 @@ class Service:
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None
+    _has_left: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -76,7 +78,9 @@ class Service:
             self.directory.keep_fresh,
             self.hold.run,
         ]
-        if self.role != "web":
+        if self.role == "web":
+            self.intake.on_due = lambda: self.writer.tell(LOOKS)
+        else:
             loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
             loops.append(self.retention.run)
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
@@ -91,10 +95,15 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.drain(DRAIN_S)
+        if not self._has_left:
+            self._has_left = True
+            await self._leave()
+
+    async def _leave(self) -> None:
         try:
             await self.membership.leave()
-        except StorageError as error:
-            log.warning("lease_not_ended", reason=str(error))
+        except (StorageError, TimeoutError) as error:
+            log.warning("lease_not_ended", error=type(error).__name__, reason=str(error))
 
     async def stop(self) -> None:
         """Close the store; everything handed to it is committed first."""
@@ -123,6 +132,8 @@ class Service:
         if what == WORKERS:
             self.directory.stale.set()
             self.waiting_room.hint()
+        elif what == LOOKS:
+            self.looker.hint()
         else:
             self.dispatcher.wake()
 

@@ -7,21 +7,25 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
 
-CONNECT_S = 3.0
+CONNECT_S, LET_GO_S = 3.0, 0.5
 # A replica that was frozen inside a transaction holds its locks until the server ends its session: sooner than anybody
 # who waits for them gives up, and that is sooner than Twilio does (5 s).
 IDLE_IN_TRANSACTION_MS, LOCK_MS, STATEMENT_MS = 1_500, 3_000, 10_000
 # Migrations and commands that write hold this, one at a time; any number will do, as long as it stays the same.
 COMMAND_LOCK = 7_305_446_126_981_377_013
+# The driver's connections of each engine.
+_SESSIONS: "WeakKeyDictionary[Engine, WeakSet[Any]]" = WeakKeyDictionary()
 
 
 class Trouble(Enum):
@@ -43,7 +47,9 @@ def trouble_of(error: Exception) -> Trouble | None:
     """What went wrong, by its SQLSTATE (PostgreSQL manual, Appendix A); None for what no database said."""
     state = state_of(error)
     if state is None:
-        return Trouble.LOST if _is_of_the_connection(error) else None
+        if _is_of_the_connection(error):
+            return Trouble.LOST
+        return Trouble.REFUSED if isinstance(error, SQLAlchemyError) else None
     if state in _AGAIN:
         return Trouble.AGAIN
     if state in _BUSY:
@@ -54,7 +60,7 @@ def trouble_of(error: Exception) -> Trouble | None:
 def _is_of_the_connection(error: Exception) -> bool:
     from asyncpg import InterfaceError, InternalClientError
 
-    return isinstance(error, SQLAlchemyError | InterfaceError | InternalClientError | OSError | TimeoutError)
+    return isinstance(error, DBAPIError | PoolTimeout | InterfaceError | InternalClientError | OSError | TimeoutError)
 
 
 def as_storage_error(error: Exception) -> Exception:
@@ -96,18 +102,42 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
     }
     if read_only:
         settings["default_transaction_read_only"] = "on"
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
+        # A session that died with the server before is noticed here and not by whoever asks; writers run again anyway.
+        pool_pre_ping=read_only,
         hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "server_settings": settings},
     )
+    return _noted(engine)
 
 
-def dsn_of(url: str) -> str:
-    """The URL as asyncpg itself reads it."""
-    return url.replace("+asyncpg", "", 1)
+def _noted(engine: AsyncEngine) -> AsyncEngine:
+    """The engine, with every session it makes from now on in `_SESSIONS`."""
+    sessions = _SESSIONS[engine.sync_engine] = WeakSet()
+    event.listen(engine.sync_engine, "connect", lambda session, _record: sessions.add(session.driver_connection))
+    return engine
+
+
+def break_off(engine: AsyncEngine) -> None:
+    """Cut every session: nothing else frees one that waits for a server that hangs."""
+    for session in list(_SESSIONS[engine.sync_engine]):
+        session.terminate()
+
+
+async def let_go(engine: AsyncEngine) -> None:
+    """End the sessions, in order as far as the server answers a farewell."""
+    sessions = [session for session in _SESSIONS[engine.sync_engine] if not session.is_closed()]
+    await asyncio.gather(*(session.close(timeout=LET_GO_S) for session in sessions), return_exceptions=True)
+    await engine.dispose()
+
+
+def driver_arguments(engine: AsyncEngine) -> dict[str, Any]:
+    """What an engine's URL says, `?ssl=…` included, as asyncpg itself takes it."""
+    _nothing, arguments = engine.dialect.create_connect_args(engine.url)
+    return dict(arguments)
 
 
 def run(url: str, work: Callable[[Connection], T], *, read_only: bool = False) -> T:
@@ -120,9 +150,9 @@ async def _run(url: str, work: Callable[[Connection], T], read_only: bool) -> T:
     engine = engine_of(url, read_only=read_only, connections=1)
     try:
         async with engine.begin() as connection:
+            for wait in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+                await connection.execute(text(f"SET LOCAL {wait} = 0"))
             if not read_only:
-                for wait in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-                    await connection.execute(text(f"SET LOCAL {wait} = 0"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({COMMAND_LOCK})"))
             return await connection.run_sync(work)
     except Exception as error:

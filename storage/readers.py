@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.engine import is_postgres, reading_engine
+from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,18 +24,40 @@ class Readers:
         self._engine: asyncio.Future[AsyncEngine] | None = None
 
     async def read(self, question: Callable[[Connection], T]) -> T:
-        """The answer to a question, as of one moment. Raises SQLAlchemyError or OSError where it cannot be had."""
+        """The answer to a question, as of one moment. Raises StorageError where it cannot be had."""
         if self._engine is None:
             # What it imports takes a quarter of a second, in which webhooks are not to wait.
             self._engine = asyncio.ensure_future(asyncio.to_thread(_engine, self._url))
         engine = await asyncio.shield(self._engine)
-        async with engine.connect() as connection:
-            return await connection.run_sync(question)
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(question)
+        except Exception as error:
+            translated = _translated(error, engine.dialect.name)
+            if translated is error:
+                raise
+            raise translated from error
 
     async def close(self) -> None:
         """Let go of the database."""
         if self._engine is not None:
-            await (await self._engine).dispose()
+            engine = await self._engine
+            if engine.dialect.name != "postgresql":
+                await engine.dispose()
+                return
+            from storage.postgres import let_go
+
+            await let_go(engine)
+
+
+def _translated(error: Exception, database: str) -> Exception:
+    """The database's complaint as ours; what no database said stays as it is."""
+    if database == "postgresql":
+        from storage.postgres import as_storage_error
+
+        return as_storage_error(error)
+    is_the_databases = isinstance(error, SQLAlchemyError | OSError)
+    return StorageError(f"the database cannot be read ({type(error).__name__})") if is_the_databases else error
 
 
 def _engine(url: str) -> "AsyncEngine":

@@ -9,8 +9,9 @@ make a transaction harmless that had been committed all the same.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import structlog
@@ -18,8 +19,18 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import conversations
+from storage.errors import StorageError
 from storage.failpoints import reached
-from storage.postgres import CONNECT_S, Trouble, as_storage_error, dsn_of, engine_of, trouble_of
+from storage.postgres import (
+    CONNECT_S,
+    Trouble,
+    as_storage_error,
+    break_off,
+    driver_arguments,
+    engine_of,
+    let_go,
+    trouble_of,
+)
 from storage.reservations import ASSIGNMENTS
 from storage.statements import PostgresSql
 from storage.unit import Unit
@@ -32,8 +43,12 @@ CHANNEL = "expert_hub"
 # How long a webhook may wait for a server that is being started again, before it is told 503.
 PATIENCE_S = 3.0
 PAUSE_S = 0.1
+# How long what was handed over may take once the writer closes; a server that is away is not waited for then.
+CLOSE_S = 2.0
 RERUNS = 5
 QUEUE_READ = 200
+TELL_EVERY_S = 0.05
+LISTEN_AGAIN_S, ASK_EVERY_S = 1.0, 10.0
 
 
 class SharedWriter(Batches):
@@ -43,13 +58,14 @@ class SharedWriter(Batches):
 
     def __init__(self, url: str, clock: Callable[[], int]) -> None:
         super().__init__()
-        self._url = url
         self._engine = engine_of(url, connections=SIDE_BY_SIDE + 1)
         self._clock = clock
         self._ahead_ms = 0
         self._works: deque[tuple[float, Work]] = deque()
         self._arrived = asyncio.Event()
         self._telling: set[str] = set()
+        self._is_telling = False
+        self._lost_at: float | None = None
         self._lanes = [asyncio.create_task(self._work(n * RELIEF_S)) for n in range(SIDE_BY_SIDE)]
         self._others = [asyncio.create_task(self._listen())]
 
@@ -59,13 +75,24 @@ class SharedWriter(Batches):
     def tell(self, what: str) -> None:
         self.on_told(what)
         self._telling.add(what)
-        if len(self._telling) == 1 and not self._closed:
+        if not self._is_telling and not self._closed:
+            self._is_telling = True
             task = asyncio.create_task(self._notify())
             self._others.append(task)
             task.add_done_callback(self._others.remove)
 
     async def _notify(self) -> None:
-        told, self._telling = self._telling, set()
+        """Tell at once, and what is told in the moment after that together: under load everything is told again and
+        again."""
+        try:
+            while self._telling:
+                told, self._telling = self._telling, set()
+                await self._notify_of(told)
+                await asyncio.sleep(TELL_EVERY_S)
+        finally:
+            self._is_telling = False
+
+    async def _notify_of(self, told: set[str]) -> None:
         try:
             async with self._engine.begin() as connection:
                 for what in told:
@@ -77,29 +104,48 @@ class SharedWriter(Batches):
     async def _listen(self) -> None:
         """Hear what other replicas tell, until cancelled; a lost connection is made again."""
         while True:
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            try:
                 await self._listen_once()
-            await asyncio.sleep(1)
+            except Exception as error:
+                log.warning("hints_not_heard", reason=str(as_storage_error(error)))
+            await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _listen_once(self) -> None:
         ended = asyncio.Event()
-        connection = await asyncpg.connect(dsn_of(self._url), timeout=CONNECT_S)
+        connection = await asyncpg.connect(**driver_arguments(self._engine), timeout=CONNECT_S)
         try:
             connection.add_termination_listener(lambda *_told: ended.set())
             await connection.add_listener(CHANNEL, lambda *told: self.on_told(told[3]))
-            await ended.wait()
+            while not ended.is_set():
+                await self._still_heard(connection, ended)
         finally:
             connection.terminate()
+
+    async def _still_heard(self, connection: Any, ended: asyncio.Event) -> None:
+        """Wait for the end of the listening connection, and ask now and then: a server whose machine is gone says
+        nothing."""
+        try:
+            async with asyncio.timeout(ASK_EVERY_S):
+                await ended.wait()
+        except TimeoutError:
+            await connection.execute("SELECT 1", timeout=CONNECT_S)
 
     async def close(self) -> None:
         self._closed = True
         self._arrived.set()
-        await asyncio.gather(*self._lanes)
-        others = list(self._others)
-        for task in others:
+        _done, stuck = await asyncio.wait(self._lanes, timeout=CLOSE_S)
+        if stuck:
+            break_off(self._engine)
+        ending = [*stuck, *self._others]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._engine.dispose()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._refuse([work for _at, work in self._works])
+        self._works.clear()
+        await let_go(self._engine)
+
+    def _refuse(self, works: Sequence[Work]) -> None:
+        self._answer(works, None, StorageError("the store was closed before this could be written"))
 
     def _hand_over(self, work: Work) -> None:
         self._works.append((self._event_loop.time(), work))
@@ -123,6 +169,9 @@ class SharedWriter(Batches):
     async def _commit(self, works: list[Work]) -> None:
         try:
             unit = await self._persist(works)
+        except asyncio.CancelledError:
+            self._refuse(works)
+            raise
         except Exception as error:
             if len(works) > 1 and trouble_of(error) in (None, Trouble.REFUSED, Trouble.AGAIN):
                 for work in works:
@@ -136,19 +185,29 @@ class SharedWriter(Batches):
 
     async def _persist(self, works: list[Work]) -> Unit:
         """The transaction, run again where that may help."""
-        give_up_at = self._event_loop.time() + PATIENCE_S
-        reruns = RERUNS
+        began, reruns = self._event_loop.time(), RERUNS
         while True:
             try:
-                return await self._transact(works)
+                unit = await self._transact(works)
             except Exception as error:
                 trouble = trouble_of(error)
                 if trouble is Trouble.AGAIN and reruns:
                     reruns -= 1
-                elif trouble is not Trouble.LOST or self._event_loop.time() > give_up_at:
+                elif trouble is not Trouble.LOST or not self._waits_for_the_server(began):
                     raise
                 log.warning("transaction_again", reason=str(as_storage_error(error)), works=len(works))
+            else:
+                self._lost_at = None
+                return unit
             await asyncio.sleep(PAUSE_S * random.random())
+
+    def _waits_for_the_server(self, since: float) -> bool:
+        """Whether it may be back in time. Who comes long after it was lost is told at once: Twilio waits for nobody
+        who waits for those before him."""
+        now = self._event_loop.time()
+        if self._lost_at is None:
+            self._lost_at = now
+        return not self._closed and now <= min(since, self._lost_at) + PATIENCE_S
 
     async def _transact(self, works: list[Work]) -> Unit:
         async with self._engine.connect() as connection:

@@ -1,10 +1,17 @@
 """A PostgreSQL for tests: one server for each process of tests, started when the first test asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from sqlalchemy import Table
 
 from chaos.postgres import NoPostgres, Postgres, throwaway
+from storage.opening import upgrade
+from storage.shared_writer import SharedWriter
+from storage.writer import Batches, wall_clock
+from tests.stores import rows
 from tests.tools import lacking
 
 
@@ -22,3 +29,24 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> str:
     """DATABASE_URL of an empty database of the test's own."""
     return postgres.fresh_database()
+
+
+@pytest.fixture
+def shared_url(postgres: Postgres) -> str:
+    """DATABASE_URL of a database of the test's own, brought up to date."""
+    return postgres.fresh_database(upgrade)
+
+
+@asynccontextmanager
+async def writing(url: str, clock: Callable[[], int] = wall_clock) -> AsyncIterator[SharedWriter]:
+    """A replica's writer, for as long as this lasts."""
+    writer = SharedWriter(url, clock)
+    try:
+        yield writer
+    finally:
+        await writer.close()
+
+
+async def stored(writer: Batches, table: Table, **columns: Any) -> list[dict[str, Any]]:
+    """What is committed; `columns` narrow it."""
+    return await writer.run(lambda unit: rows(unit.connection, table, **columns))

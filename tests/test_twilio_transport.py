@@ -15,7 +15,7 @@ from twilio.rest import Client
 
 from orchestrator.adapters.outcomes import AnswerTooLong, calling, json_object
 from orchestrator.adapters.twilio_transport import ANSWER_MAX_BYTES, TwilioTransport
-from orchestrator.errors import Ambiguous, NotProcessed
+from orchestrator.errors import Ambiguous, NotProcessed, NotSent
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a-secret-token"
 
@@ -250,3 +250,17 @@ def test_attributes_that_are_no_object_count_as_an_empty_one(text: str | None) -
 
 def test_attributes_that_are_an_object_are_that_object() -> None:
     assert json_object('{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
+
+
+async def test_a_call_that_is_not_ours_any_more_once_connected_is_not_sent(
+    transport: TwilioTransport, recorder: Recorder, origin: str
+) -> None:
+    """A process may be frozen for longer than its lease while it connects."""
+    answers = iter([True, False])
+    transport.hold.may_call = lambda: next(answers)
+    with pytest.raises(NotSent, match="lease"):
+        await transport.request("POST", origin, data={"Body": "Hello"})
+    assert recorder.requests == []
+    transport.hold.may_call = lambda: True
+    await transport.request("POST", origin, data={"Body": "Hello"})
+    assert recorder.bodies == ["Body=Hello"]

@@ -38,12 +38,16 @@ class AccountHold:
         self._probe_may_pass = False
         HELD.set(0)
 
+    def insist(self) -> None:
+        """Raises NotSent where a call is not ours to make."""
+        if not self.may_call():
+            raise NotSent("this replica's lease is not certain; it, or another one, does it again")
+
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Around one call. Raises Held, the call not made, while the account is held, and NotSent where the call is
         not ours to make."""
-        if not self.may_call():
-            raise NotSent("this replica's lease is not certain; it, or another one, does it again")
+        self.insist()
         is_probe = self._held.is_set()
         if is_probe and not self._probe_may_pass:
             raise Held("the credentials were refused; nothing is sent until they are accepted again")

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.addresses import normalise
 from orchestrator.errors import CrmUnavailable
 from states.customers import Customer
 from storage import customers
+from storage.errors import StorageError
 from storage.readers import Readers
 
 T = TypeVar("T")
@@ -36,5 +36,5 @@ class BookCrm:
     async def _read(self, question: Callable[[Connection], T]) -> T:
         try:
             return await self._readers.read(question)
-        except (SQLAlchemyError, OSError) as error:
-            raise CrmUnavailable(f"the customer book cannot be read: {type(error).__name__}") from error
+        except StorageError as error:
+            raise CrmUnavailable(f"the customer book cannot be read: {error}") from error

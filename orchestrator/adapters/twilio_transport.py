@@ -5,11 +5,13 @@ exception and logs addresses. Only its `request` is replaced, so resources and p
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from yarl import URL
@@ -32,13 +34,17 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
     """
 
     def __init__(self, timeout_s: float, api_url: str | None = None, hold: AccountHold | None = None) -> None:
-        super().__init__(timeout=timeout_s)
+        super().__init__(pool_connections=False, timeout=timeout_s)
+        self.session = aiohttp.ClientSession(connector=_AskingConnector(self._insist))
         self.hold = hold or AccountHold()
         self._timeout_s = timeout_s
         self._origin = URL(api_url).origin() if api_url else None
         # While connecting nothing has left. So connecting has a limit of its own, well before the total one,
         # and a timeout tells by its class on which side of the first byte it fell.
         self._connecting = aiohttp.ClientTimeout(connect=timeout_s / 2)
+
+    def _insist(self) -> None:
+        self.hold.insist()
 
     async def request(
         self,
@@ -81,6 +87,26 @@ class TwilioTransport(AsyncTwilioHttpClient):  # type: ignore[misc]
         if target.scheme != "https" or not (target.host or "").endswith(_TWILIO):
             raise Ambiguous("the answer names a next page that is not Twilio's")
         return target
+
+
+class _AskingConnector(aiohttp.TCPConnector):
+    """Asks, once it is connected, whether the request may still leave: `insist` raises where it may not. Connecting
+    takes long enough for a process to be frozen in it, and to lose what it was about to do."""
+
+    def __init__(self, insist: Callable[[], None]) -> None:
+        super().__init__()
+        self._insist = insist
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            self._insist()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _with_credentials(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:

@@ -21,6 +21,8 @@ from orchestrator.sandbox.server import Running
 from orchestrator.sandbox.server import start as start_sandbox
 from orchestrator.service import SERVICE, Service
 from orchestrator.settings import Settings
+from storage.engine import is_postgres
+from storage.opening import upgrade
 
 ARTICLE_FILTERS = ["onConversationAdd", "onMessageAdd", "onParticipantAdded"]
 PATIENCE_S = 15.0
@@ -36,8 +38,9 @@ def fresh_database(path: Path) -> None:
 class House:
     """The sandbox, the service, and what a test does with them."""
 
-    def __init__(self, data: Path, session: aiohttp.ClientSession) -> None:
+    def __init__(self, data: Path, session: aiohttp.ClientSession, database_url: str | None = None) -> None:
         self.data = data
+        self.database_url = database_url or f"sqlite+aiosqlite:///{data}/hub.db"
         self.session = session
         self.sandbox: Running
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -55,7 +58,7 @@ class House:
         """The sandbox's own account, with waiting times short enough for tests."""
         return Settings.load(
             {
-                "DATABASE_URL": f"sqlite+aiosqlite:///{self.data}/hub.db",
+                "DATABASE_URL": self.database_url,
                 "PUBLIC_URL": self.url,
                 "SANDBOX_PORT": self.sandbox.url.rsplit(":", 1)[1],
                 "PUBLISH_GRACE_S": "0.3",
@@ -71,7 +74,7 @@ class House:
     async def start(self, **variables: str) -> None:
         """Start the service; `variables` are settings beside the usual ones."""
         self.variables |= variables
-        if not (self.data / "hub.db").exists():
+        if not is_postgres(self.database_url) and not (self.data / "hub.db").exists():
             fresh_database(self.data / "hub.db")
         self.app = build_app(self.settings())
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
@@ -173,11 +176,32 @@ class House:
 
 
 @pytest.fixture
-async def bare_house(tmp_path: Path) -> AsyncIterator[House]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """DATABASE_URL of a database of the test's own: an SQLite file, or a PostgreSQL where the test asks for one."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        found = request.getfixturevalue("postgres").fresh_database(upgrade)
+        return str(found)
+    return f"sqlite+aiosqlite:///{tmp_path}/hub.db"
+
+
+# What must hold on either database is asked of both.
+BOTH = ("sqlite", "postgresql")
+on_both = pytest.mark.parametrize("database_url", BOTH, indirect=True)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that has DATABASES runs all its tests of a house on each."""
+    databases = getattr(metafunc.module, "DATABASES", None)
+    if databases and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", databases, indirect=True)
+
+
+@pytest.fixture
+async def bare_house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
     """A house whose service is not started yet."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        house = House(tmp_path, session)
+        house = House(tmp_path, session, database_url)
         stack.callback(house.socket.close)
         house.sandbox = await start_sandbox("127.0.0.1", 0, house.url)
         stack.push_async_callback(house.sandbox.stop)

@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.sandbox import seeds
 from states.texts import NO_SUCH_WORKER, PLEASE_WAIT, WELCOME
-from tests.e2e.conftest import ARTICLE_FILTERS, House
+from tests.e2e.conftest import ARTICLE_FILTERS, BOTH, House
 
+DATABASES = BOTH
 MARIA = "+15550100001"
 SYSTEM = "system"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from states.texts import WELCOME
-from tests.e2e.conftest import ARTICLE_FILTERS, House
+from tests.e2e.conftest import ARTICLE_FILTERS, House, on_both
 from tests.e2e.doors import CREDENTIALS, PROXY, knock, outgoing, rest
 
 MARIA = "+15550100001"
@@ -93,6 +93,7 @@ async def test_a_worker_who_joins_the_bots_conversation_silences_it(house: House
     assert len(await house.identities(sid)) == 1
 
 
+@on_both
 async def test_the_last_worker_who_leaves_gives_the_turn_back_and_nobody_is_welcomed_twice(house: House) -> None:
     sid = await house.say(MARIA, "agent")
     await house.state(sid, "with_worker")
@@ -132,6 +133,7 @@ async def test_after_a_worker_who_started_it_left_the_customer_is_the_bots(house
     await house.state(sid, "with_worker")
 
 
+@on_both
 async def test_a_chat_customer_beside_a_worker_is_a_customer(house: House) -> None:
     sid = str((await rest(house, "POST", "/Conversations", told=True))["sid"])
     await join(house, sid, ALAN)
@@ -183,6 +185,7 @@ async def test_without_taskrouter_a_lone_identity_is_a_customer(bare_house: Hous
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "found"])
+@on_both
 async def test_a_removed_conversation_is_closed_for_good(bare_house: House, told: bool) -> None:
     await bare_house.start(RECONCILE_S="1")
     sid = await bare_house.say(MARIA, "Hello")
@@ -230,6 +233,7 @@ async def test_a_worker_who_is_there_already_is_a_success(house: House) -> None:
     assert await house.identities(sid) == [ALAN]
 
 
+@on_both
 async def test_two_customers_of_one_conversation_are_both_answered(house: House) -> None:
     sid = await house.say(MARIA, "Hello")
     await house.quiet(sid)
@@ -242,6 +246,7 @@ async def test_two_customers_of_one_conversation_are_both_answered(house: House)
     assert len(await ours(house, sid)) == before + 1
 
 
+@on_both
 async def test_the_attributes_of_the_customer_are_kept_when_he_is_enriched(house: House) -> None:
     attributes = '{"vip": true, "nested": {"a": [1, null]}}'
     sid = str((await rest(house, "POST", "/Conversations"))["sid"])

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.sandbox import Switches
 from states.texts import NO_ROUTING, NO_SUCH_WORKER, PLEASE_WAIT, WELCOME
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, on_both
 from tests.e2e.doors import CREDENTIALS, rest
 
 MARIA = "+15550100001"
@@ -102,6 +102,7 @@ async def test_an_assignment_by_email_counts_for_who_is_idle_longest(house: Hous
     assert await meets(house, "+15550100004") == "ada@example.test"
 
 
+@on_both
 async def test_one_available_worker_takes_all_who_wait_oldest_first(house: House) -> None:
     await house.everyone_away()
     sids = []
@@ -116,6 +117,7 @@ async def test_one_available_worker_takes_all_who_wait_oldest_first(house: House
     assert (await assigned(house, "alan@example.test", than=times[-1] - 1))[LAST] == times[-1]
 
 
+@on_both
 async def test_who_waits_is_served_within_ten_seconds_without_any_event(house: House) -> None:
     house.sandbox.sandbox.world.workforce.settings.event_callback_url = ""
     await house.everyone_away()
@@ -125,6 +127,7 @@ async def test_who_waits_is_served_within_ten_seconds_without_any_event(house: H
     await house.state(sid, "with_worker", 10)
 
 
+@on_both
 async def test_who_has_waited_is_served_before_who_comes_now(house: House) -> None:
     house.sandbox.sandbox.world.workforce.settings.event_callback_url = ""
     await house.everyone_away()
@@ -213,6 +216,7 @@ async def test_a_worker_who_left_the_workspace_is_nobody(house: House) -> None:
     assert await house.identities(sid) == []
 
 
+@on_both
 async def test_a_worker_changed_by_hand_meanwhile_keeps_what_was_changed(house: House) -> None:
     await house.everyone_away()
     await house.worker("ada@example.test", True, team="red")

@@ -1,0 +1,55 @@
+"""Questions beside the writer: answered on either database, and told where they cannot be."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from chaos.postgres import Postgres
+from storage.errors import StorageError
+from storage.readers import Readers
+from storage.schema import meta
+from tests.stores import new_store
+
+HOW_MANY = select(func.count()).select_from(meta)
+
+
+@pytest.fixture
+async def shared(shared_url: str) -> AsyncIterator[Readers]:
+    readers = Readers(shared_url)
+    yield readers
+    await readers.close()
+
+
+async def how_many(readers: Readers) -> int:
+    return await readers.read(lambda connection: int(connection.execute(HOW_MANY).scalar_one()))
+
+
+async def test_a_server_that_was_away_is_asked_again_as_soon_as_it_is_back(shared: Readers, postgres: Postgres) -> None:
+    assert await how_many(shared) == 1
+    postgres.stop_immediately()
+    with pytest.raises(StorageError, match="does not answer"):
+        await how_many(shared)
+    postgres.start()
+    assert await how_many(shared) == 1
+
+
+async def test_nothing_is_written_by_asking(shared: Readers) -> None:
+    with pytest.raises(StorageError):
+        await shared.read(lambda connection: connection.execute(delete(meta)))
+    assert await how_many(shared) == 1
+
+
+async def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        readers = Readers(store.url)
+        assert await how_many(readers) == 1
+        with pytest.raises(StorageError, match="cannot be read"):
+            await readers.read(lambda connection: connection.execute(delete(meta)))
+        await readers.close()
+
+
+async def test_a_mistake_of_who_asks_is_his_own(shared: Readers) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await shared.read(lambda _connection: 1 // 0)
