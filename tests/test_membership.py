@@ -126,6 +126,15 @@ async def test_an_outcome_that_is_refused_hinders_no_other(one: SharedWriter, ot
     assert {row["status"] for row in await stored(one, outbox) if row["key"] in {d.key for d in kept}} == {"done"}
 
 
+async def test_what_was_said_of_a_failure_is_kept_though_no_database_takes_all_of_it(one: SharedWriter) -> None:
+    """An outcome that is refused would be written again and again, for ever."""
+    await joined(one)
+    [*_, due] = await greeted(one)
+    await intake(one).settle(due, Outcome("parked", error="half of \ud83d, nothing \0"))
+    [row] = await stored(one, outbox, key=due.key)
+    assert (row["status"], row["last_error"]) == ("parked", r"half of \ud83d, nothing \x00")
+
+
 async def test_what_a_replica_with_a_lease_runs_is_left_to_it(one: SharedWriter, other: SharedWriter) -> None:
     await joined(one)
     dues = await greeted(one)
