@@ -37,7 +37,7 @@ def test_what_an_error_says_can_be_stored_on_any_database() -> None:
     assert isinstance(outcome.event, EffectFailed)
     assert outcome.error is not None
     assert r"half of \ud83d, nothing \x00" in outcome.error
-    assert outcome.error in encode(outcome.event)
+    assert encode(outcome.event).encode()
 
 
 def due(effect: Effect, attempts: int = 1, status_before: str = "pending", created_at: int = NOON) -> Due:
