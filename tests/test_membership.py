@@ -16,9 +16,10 @@ from orchestrator.membership import Membership
 from orchestrator.performing import Performer
 from orchestrator.retrying import Patience
 from orchestrator.taking import take
-from states.effects import Effect
+from states.effects import Effect, SendMessage
 from storage import outbox as storage_outbox
 from storage import replicas
+from storage.codec import encode
 from storage.engine import writing_engine
 from storage.lanes import Due
 from storage.schema import outbox, replica
@@ -305,3 +306,26 @@ async def _greeted_by(dispatcher: Dispatcher, writer: Batches) -> Sequence[Due]:
     dues = await greeted(writer)
     dispatcher.start(dues)
     return dues
+
+
+class Quick:
+    """Performs at once."""
+
+    directory = Directory(None)
+
+    async def perform(self, _due: Due, _effect: Effect) -> Outcome:
+        return Outcome("done")
+
+
+async def test_an_outcome_that_cannot_be_written_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    writer = SharedWriter(f"postgresql+asyncpg://hub@127.0.0.1:{port}/hub", wall_clock)
+    monkeypatch.setattr("storage.shared_writer.PATIENCE_S", 0.05)
+    dispatcher = _dispatcher(writer, Quick())
+    key = f"{sid('CH', 1)}/1/0"
+    due = Due(key, sid("CH", 1), key, "send_message", encode(SendMessage("Hello")), "pending", 1, 0, 0, -1, None, None)
+    dispatcher.start([due])
+    async with asyncio.timeout(2):
+        await dispatcher.drain(0.3)
+        await writer.close()
