@@ -27,6 +27,7 @@ from orchestrator.membership import Membership
 from orchestrator.performing import Performer
 from orchestrator.ports import Bot, Conversations, Crm, Workers
 from orchestrator.reconciler import Reconciler
+from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
 from orchestrator.service import SERVICE, Role, Service
 from orchestrator.settings import Settings
@@ -122,6 +123,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
         looker=looker,
         waiting_room=WaitingRoom(writer, directory),
         reconciler=Reconciler(writer, conversations, looker, settings.reconcile_s),
+        retention=Retention(writer, settings.retention_days),
         crm=crm,
         hold=hold,
     )

@@ -71,12 +71,16 @@ def split_form(body: bytes) -> Pairs:
 
     Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
     """
-    fields = (field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&") if field)
-    return [(_unquoted(name), _unquoted(value)) for name, _, value in fields]
-
-
-def _unquoted(text: bytes) -> bytes:
-    return unquote_to_bytes(text) if b"%" in text else text
+    found = []
+    for field in body.replace(b"+", b" ").split(b"&"):
+        name, _, value = field.partition(b"=")
+        if b"%" in value:
+            value = unquote_to_bytes(value)
+        if b"%" in name:
+            name = unquote_to_bytes(name)
+        if field:
+            found.append((name, value))
+    return found
 
 
 def check_form(body: bytes, content_type: str | None) -> None:

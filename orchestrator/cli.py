@@ -170,13 +170,17 @@ def verify(
     from orchestrator.saying import SandboxDown, entries
     from orchestrator.verifying import Stores
     from orchestrator.verifying import verify as check
+    from storage.pruning import DAY_MS, over_before
     from storage.writer import wall_clock
 
     try:
-        found = entries(f"http://127.0.0.1:{Settings.load().sandbox_port}") if ledger else None
+        settings = Settings.load()
+        found = entries(f"http://127.0.0.1:{settings.sandbox_port}") if ledger else None
     except SandboxDown as error:
         fail(str(error), DOWN)
-    violations = read(lambda connection: check(Stores(connection, wall_clock(), found)))
+    now = wall_clock()
+    kept_since = over_before(now, round(settings.retention_days * DAY_MS))
+    violations = read(lambda connection: check(Stores(connection, now, found, kept_since)))
     if as_json:
         print_json(violations)
     else:

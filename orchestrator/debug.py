@@ -85,7 +85,7 @@ async def show_conversation(request: web.Request) -> web.Response:
     found = await service.reader.read(lambda conn: conversations.dump(conn, sid))
     if found is None:
         return _refused("no such conversation", 404)
-    return web.json_response(dumps.full(found))
+    return web.json_response(dumps.full(found, service.writer.now()))
 
 
 async def show_machine(request: web.Request) -> web.Response:

@@ -2,13 +2,17 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Row
 
+from orchestrator.again import decided_again
 from states.conversation import Conversation
 from states.decide import triggers_in
+from states.table import VERSION
 from storage.conversations import Dump
+from storage.pruning import KEYS_LIVE_MS
 
 
 def iso(ms: int | None) -> str | None:
@@ -41,11 +45,10 @@ def summary(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def full(dump: Dump) -> dict[str, Any]:
-    """Everything: the summary, what may happen next, what happened, and what was asked of the world."""
-    born: dict[int, list[str]] = {}
-    for effect in dump.effects:
-        born.setdefault(int(effect.key.split("/")[1]), []).append(effect.key)
+def full(dump: Dump, now: int) -> dict[str, Any]:
+    """Everything, at `now` (milliseconds since 1970): the summary, what may happen next, what happened, and what was
+    asked of the world, of which `effects` has what is not yet pruned."""
+    born = _asked_for(dump, now)
     return {
         **summary(dump.conversation),
         "available_triggers": triggers_in(dump.conversation.state),
@@ -53,6 +56,19 @@ def full(dump: Dump) -> dict[str, Any]:
         "effects": [_effect_row(row) for row in dump.effects],
         "undecided": [_inbox_row(row) for row in dump.undecided],
     }
+
+
+def _asked_for(dump: Dump, now: int) -> dict[int, list[str]]:
+    """Version to the keys of the effects that its decision asked for. Where they may have been pruned it is decided
+    again, as long as the table is the one that decided then."""
+    born: dict[int, list[str]] = {}
+    for effect in dump.effects:
+        born.setdefault(int(effect.key.split("/")[1]), []).append(effect.key)
+    if dump.conversation.created_at <= now - KEYS_LIVE_MS:
+        same = takewhile(lambda row: row.table_version == VERSION, dump.history)
+        for decision in decided_again(dump.conversation, same):
+            born[decision.conversation.version] = [keyed.key for keyed in decision.effects]
+    return born
 
 
 def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:

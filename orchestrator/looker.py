@@ -76,6 +76,10 @@ class Looker:
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         intake.on_due = self._hint.set
 
+    def hint(self) -> None:
+        """Something is, or will soon be, due."""
+        self._hint.set()
+
     async def run(self) -> None:
         """Look where it is due, until cancelled."""
         try:

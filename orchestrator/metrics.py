@@ -21,6 +21,7 @@ DUPLICATES = Counter(
     "Messages published twice: Twilio carried one out after we gave it up",
     registry=REGISTRY,
 )
+PRUNED = Counter("expert_hub_pruned", "Rows deleted because they were done and old", ["table"], registry=REGISTRY)
 HELD = Gauge("expert_hub_credentials_refused", "1 while Twilio refuses our credentials", registry=REGISTRY)
 CONVERSATIONS = Gauge("expert_hub_conversations", "Conversations by state", ["state"], registry=REGISTRY)
 

@@ -17,6 +17,7 @@ from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
 from orchestrator.reconciler import Reconciler
+from orchestrator.retention import Retention
 from orchestrator.settings import Settings
 from orchestrator.waiting_room import WaitingRoom
 from storage import outbox
@@ -32,7 +33,8 @@ READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
-WORKERS = "workers"
+# What replicas hint at to one another.
+WORKERS, LOOKS = "workers", "looks"
 Role = Literal["web", "effects", "all"]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
@@ -53,6 +55,7 @@ class Service:
     looker: Looker
     waiting_room: WaitingRoom
     reconciler: Reconciler
+    retention: Retention
     crm: GuardedCrm
     hold: AccountHold
     ready: bool = False
@@ -75,8 +78,11 @@ class Service:
             self.directory.keep_fresh,
             self.hold.run,
         ]
-        if self.role != "web":
+        if self.role == "web":
+            self.intake.on_due = lambda: self.writer.tell(LOOKS)
+        else:
             loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
+            loops.append(self.retention.run)
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
         reached("start.after")
@@ -126,6 +132,8 @@ class Service:
         if what == WORKERS:
             self.directory.stale.set()
             self.waiting_room.hint()
+        elif what == LOOKS:
+            self.looker.hint()
         else:
             self.dispatcher.wake()
 

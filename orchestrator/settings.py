@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,7 @@ from orchestrator.errors import SettingsError
 from orchestrator.sandbox import seeds
 
 YEAR_S = 365 * 86_400
+TEN_YEARS_D = 3650
 SQLITE = "sqlite+aiosqlite:///data/expert-hub.db"
 HIDDEN = "a value that is not shown"
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -118,6 +120,7 @@ def _senders(found: object) -> object:
 
 
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
+_DAYS = Expected(f"a number of days above 0 and at most {TEN_YEARS_D}")
 _PORT = Expected("a whole number from 0 to 65535")
 _WEB = Expected("an address that starts with http:// or https://")
 _TOKEN = Expected("visible ASCII characters without spaces")
@@ -125,6 +128,7 @@ _TOKEN = Expected("visible ASCII characters without spaces")
 Host = Annotated[str, AfterValidator(_host), Expected("a host name or an IP address")]
 Port = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=65_535), _PORT]
 Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False), _NUMBER]
+Days = Annotated[float, Field(gt=0, le=TEN_YEARS_D, allow_inf_nan=False), _DAYS]
 BaseAddress = Annotated[str, AfterValidator(_base_address), _WEB]
 WebAddress = Annotated[str, AfterValidator(_web_address), _WEB]
 Token = Annotated[SecretStr, AfterValidator(_visible), _TOKEN]
@@ -222,6 +226,7 @@ class Settings(BaseSettings):
     quiet_period_s: Seconds = Field(20, description="wait after an ambiguous call before looking")
     dispatch_poll_s: Seconds = Field(2, description="how often the outbox is looked at without a hint")
     reconcile_s: Seconds = Field(300, description="how often Twilio's own record is looked at")
+    retention_days: Days = Field(30, description="how long what is done is kept, a day at least; history stays")
 
     _sandbox_mode: bool = PrivateAttr(default=False)
 
@@ -264,7 +269,7 @@ class Settings(BaseSettings):
         """True without Twilio credentials: the account and all that belongs to it are the sandbox's."""
         return self._sandbox_mode
 
-    @property
+    @cached_property
     def signing_tokens(self) -> tuple[str, ...]:
         """The auth tokens whose signatures are accepted: the primary, then the secondary if there is one."""
         tokens = (self.twilio_auth_token, self.twilio_auth_token_secondary)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from orchestrator.replays import was_taken
 from states.decide import decide
 from states.events import ConversationClosed, ConversationStarted, Event, MessageReceived
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
@@ -66,6 +67,10 @@ def take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> 
     if row is not None and not (again and _may_try(row, unit.now)):
         return False
     stored = unit.open(report.conversation_sid, report.service_sid)
+    if row is None and was_taken(unit, stored, report.fact):
+        # From now on its key says so again.
+        unit.record(**_row_of(stored, report, unit.now), status="done", event="")
+        return False
     _note_origin(unit, stored, report.fact)
     tries = 0 if row is None else row["tries"]
     if isinstance(report.fact, MessagePublished):

@@ -6,14 +6,15 @@ violations it found, in words; none means the promise holds.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from orchestrator.again import decided_again
 from states.conversation import Conversation
-from states.decide import decide
 from states.table import INITIAL
 from storage import codec
 from storage.schema import OPEN_STATUSES, conversation, history, inbox, outbox
@@ -30,11 +31,13 @@ _FACT_SID = {
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What is checked. `ledger`: the sandbox's entries, None where there is no sandbox to ask."""
+    """What is checked. `ledger`: the sandbox's entries, None where there is no sandbox to ask; `kept_since`: what was
+    over before this time (milliseconds since 1970) may have been pruned, and is not missed."""
 
     connection: Connection
     now: int
     ledger: Sequence[dict[str, Any]] | None = None
+    kept_since: int = 0
 
 
 def verify(stores: Stores) -> dict[str, list[str]]:
@@ -97,10 +100,10 @@ def history_leads_to_the_stored_state(stores: Stores) -> Iterator[str]:
 
 def replayed(stored: Conversation, rows: Sequence[Row[Any]]) -> Conversation:
     """What the history makes of a conversation that has just begun."""
-    current = Conversation(sid=stored.sid, created_at=stored.created_at, updated_at=stored.created_at)
-    for row in rows:
-        current = decide(current, codec.decode(row.event), row.at).conversation
-    return current if rows else replace(current, updated_at=stored.updated_at)
+    current = Conversation(sid=stored.sid, created_at=stored.created_at, updated_at=stored.updated_at)
+    for decision in decided_again(stored, rows):
+        current = decision.conversation
+    return current
 
 
 def effects_have_an_end_or_a_next_time(stores: Stores) -> Iterator[str]:
@@ -130,9 +133,9 @@ def nothing_is_stuck(stores: Stores) -> Iterator[str]:
 
 
 def acknowledged_is_kept(stores: Stores) -> Iterator[str]:
-    """Each webhook that was answered 200 has its row in the inbox."""
+    """Each webhook that was answered 200 has its row in the inbox, for as long as rows are kept."""
     keys = set(stores.connection.execute(select(inbox.c.key)).scalars())
-    for entry in stores.ledger or ():
+    for entry in _kept(stores):
         form = entry["form"]
         name = _FACT_SID.get(form.get("EventType", ""))
         if entry["kind"] != "webhook" or entry["status"] != 200 or name is None:
@@ -144,10 +147,19 @@ def acknowledged_is_kept(stores: Stores) -> Iterator[str]:
             yield f"{key}: answered 200 and not kept"
 
 
-def _created(stores: Stores) -> list[str]:
+def _kept(stores: Stores) -> list[dict[str, Any]]:
+    """The entries that are too young for anything of them to have been pruned."""
+    return [entry for entry in stores.ledger or () if _ms(entry["at"]) >= stores.kept_since]
+
+
+def _ms(at: str) -> int:
+    return round(datetime.fromisoformat(at).timestamp() * 1000)
+
+
+def _created(entries: Iterable[dict[str, Any]]) -> list[str]:
     """The effect keys of the messages the sandbox created, in the order it did."""
     keys = []
-    for entry in stores.ledger or ():
+    for entry in entries:
         is_message = entry["kind"] == "rest" and entry["method"] == "POST" and entry["path"].endswith("/Messages")
         if is_message and entry.get("committed"):
             tag = json.loads(entry["form"].get("Attributes") or "{}").get("expert_hub", {})
@@ -157,7 +169,7 @@ def _created(stores: Stores) -> list[str]:
 
 def created_at_most_once(stores: Stores) -> Iterator[str]:
     """No effect key was created twice."""
-    created = _created(stores)
+    created = _created(stores.ledger or ())
     seen: set[str] = set()
     for key in created:
         if key in seen:
@@ -168,7 +180,7 @@ def created_at_most_once(stores: Stores) -> Iterator[str]:
 def created_in_lane_order(stores: Stores) -> Iterator[str]:
     """Messages of a conversation stand in it in the order their effects were decided."""
     last: dict[str, tuple[int, int]] = {}
-    for key in dict.fromkeys(_created(stores)):
+    for key in dict.fromkeys(_created(stores.ledger or ())):
         sid, version, ordinal = key.split("/")
         place = (int(version), int(ordinal))
         if place < last.get(sid, (0, 0)):
@@ -177,8 +189,8 @@ def created_in_lane_order(stores: Stores) -> Iterator[str]:
 
 
 def done_and_ledger_agree(stores: Stores) -> Iterator[str]:
-    """What is done was created, and what was created is an effect of ours."""
-    created = set(_created(stores))
+    """What is done was created, and what was created is an effect of ours, for as long as it is kept."""
+    created = set(_created(stores.ledger or ()))
     rows = {
         row.key: row.status
         for row in stores.connection.execute(
@@ -188,4 +200,5 @@ def done_and_ledger_agree(stores: Stores) -> Iterator[str]:
     yield from (
         f"{key}: done, but never created" for key, status in rows.items() if status == "done" and key not in created
     )
-    yield from (f"{key}: created, but no effect of ours" for key in created if key not in rows)
+    expected = _created(_kept(stores))
+    yield from (f"{key}: created, but no effect of ours" for key in expected if key not in rows)

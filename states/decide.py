@@ -6,7 +6,7 @@ raises, the draft is dropped and nothing has happened.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from transitions import EventData, Machine, MachineError, Transition
@@ -21,25 +21,28 @@ from states.table import INITIAL, STATES, TRANSITIONS, Row
 logging.getLogger("transitions").setLevel(logging.WARNING)
 
 
-class _Recorded(Transition):
-    """A transition that leaves its own name on the draft it has moved."""
+class _Row(Transition):
+    """A transition as the table means it: guards in order, the state, then what the row does, and its own name left on
+    the draft. The library's would also call back before and after each of these, and write a line of log."""
 
     def execute(self, event_data: EventData) -> bool:
         """Run the row if its guards hold."""
-        fired = bool(super().execute(event_data))
-        if fired:
-            guards = ",".join(str(condition.func) for condition in self.conditions)
-            draft = cast(Draft, event_data.model)
-            draft.row = f"{self.source}/{draft.trigger}" + (f"[{guards}]" if guards else "")
-        return fired
+        draft = cast(Draft, event_data.model)
+        for guard in self.conditions:
+            # Compared, as the library does: a match object or a non-empty string is no True.
+            if getattr(draft, str(guard.func))() != guard.target:
+                return False
+        if self.dest is not None:
+            draft.state = self.dest
+        for writer in self.after:
+            getattr(draft, str(writer))()
+        guards = ",".join(str(guard.func) for guard in self.conditions)
+        draft.row = f"{self.source}/{draft.trigger}" + (f"[{guards}]" if guards else "")
+        return True
 
 
 class _Machine(Machine):
-    transition_cls = _Recorded
-
-    def callback(self, func: str | Callable[..., Any], event_data: EventData) -> None:
-        """Call a writer of the draft. The library would look for the name in modules too, and partially apply it."""
-        getattr(event_data.model, str(func))()
+    transition_cls = _Row
 
 
 def _rows(table: Sequence[Row]) -> list[dict[str, Any]]:

@@ -5,9 +5,10 @@ that is renamed or changes its meaning needs a new name; the old one stays reada
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from typing import Any, cast, get_args
 
 from states.conversation import Claim, Conversation, Present, Profile
@@ -30,9 +31,14 @@ _ATOMS = frozenset((str, int, bool, float, dict, type(None)))
 
 
 @cache
-def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
-    """The names of a dataclass's fields, each with its default: MISSING, which equals nothing, where it has none."""
-    return tuple((field.name, field.default) for field in fields(kind))
+def _shape(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]]:
+    """How to take the values of a dataclass, and the name and default of each: MISSING, which equals nothing, where it
+    has none. What the table of conversations has columns for is left to it."""
+    left_out = COLUMNS if kind is Conversation else ()
+    told = tuple((field.name, field.default) for field in fields(kind) if field.name not in left_out)
+    names = [name for name, _default in told]
+    take = attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+    return take, told
 
 
 def _plain(value: Any) -> Any:
@@ -41,12 +47,12 @@ def _plain(value: Any) -> Any:
         return value
     if kind is tuple:
         return [_plain(item) for item in value]
-    found = {}
-    for name, default in _fields(cast(Hashable, kind)):
-        item = getattr(value, name)
-        if item != default:
-            found[name] = item if type(item) in _ATOMS else _plain(item)
-    return found
+    take, told = _shape(cast(Hashable, kind))
+    return {
+        name: item if type(item) in _ATOMS else _plain(item)
+        for (name, default), item in zip(told, take(value), strict=True)
+        if item != default
+    }
 
 
 def kind_of(value: object) -> str:
@@ -57,6 +63,11 @@ def kind_of(value: object) -> str:
 def encode(value: Event | Fact | Effect) -> str:
     """An event, fact or effect as JSON, with its kind."""
     return _dumps({"kind": kind_of(value), **_plain(value)})
+
+
+def encoded_field(name: str, value: str) -> str:
+    """A field as it stands in what `encode` writes. No text of a field can look like it: its quotes are escaped."""
+    return _dumps({name: value})[1:-1]
 
 
 def decode(text: str) -> Any:
@@ -73,10 +84,7 @@ def decode(text: str) -> Any:
 
 def encode_conversation(conversation: Conversation) -> str:
     """A snapshot as JSON, but for what the table has columns for."""
-    found = _plain(conversation)
-    for name in COLUMNS:
-        found.pop(name, None)
-    return _dumps(found)
+    return _dumps(_plain(conversation))
 
 
 def decode_conversation(row: Any) -> Conversation:

@@ -90,12 +90,13 @@ class Lanes:
 
     def runs(self, due: Due) -> bool:
         """Whether this attempt is still to be settled, and ours to settle. It is not where a commit settled it that
-        succeeded and was taken for a failed one, nor where another replica has taken it over."""
+        succeeded and was taken for a failed one, nor where another replica has taken it over; its row may
+        be gone by now."""
         if due.key not in self._attempts:
             self.close_rows()
             self.read_ahead([due.key])
-        row = self._attempts.pop(due.key)
-        return bool(row.status == "running" and (row.attempts, row.owner) == (due.attempts, due.owner))
+        row = self._attempts.pop(due.key, None)
+        return bool(row and row.status == "running" and (row.attempts, row.owner) == (due.attempts, due.owner))
 
     def close(self, due: Due, **changes: Any) -> None:
         """Write the outcome of an attempt that `runs`; the next one of its lane may start."""

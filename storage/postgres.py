@@ -134,9 +134,10 @@ async def let_go(engine: AsyncEngine) -> None:
     await engine.dispose()
 
 
-def dsn_of(url: str) -> str:
-    """The URL as asyncpg itself reads it."""
-    return url.replace("+asyncpg", "", 1)
+def driver_arguments(engine: AsyncEngine) -> dict[str, Any]:
+    """What an engine's URL says, `?ssl=…` included, as asyncpg itself takes it."""
+    _nothing, arguments = engine.dialect.create_connect_args(engine.url)
+    return dict(arguments)
 
 
 def run(url: str, work: Callable[[Connection], T], *, read_only: bool = False) -> T:
@@ -149,9 +150,9 @@ async def _run(url: str, work: Callable[[Connection], T], read_only: bool) -> T:
     engine = engine_of(url, read_only=read_only, connections=1)
     try:
         async with engine.begin() as connection:
+            for wait in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+                await connection.execute(text(f"SET LOCAL {wait} = 0"))
             if not read_only:
-                for wait in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-                    await connection.execute(text(f"SET LOCAL {wait} = 0"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({COMMAND_LOCK})"))
             return await connection.run_sync(work)
     except Exception as error:

@@ -26,7 +26,7 @@ from storage.postgres import (
     Trouble,
     as_storage_error,
     break_off,
-    dsn_of,
+    driver_arguments,
     engine_of,
     let_go,
     trouble_of,
@@ -38,6 +38,7 @@ from storage.writer import BATCH_MAX, Batches, Work
 
 log = structlog.get_logger()
 SIDE_BY_SIDE = 2
+RELIEF_S = 0.05
 CHANNEL = "expert_hub"
 # How long a webhook may wait for a server that is being started again, before it is told 503.
 PATIENCE_S = 3.0
@@ -46,6 +47,7 @@ PAUSE_S = 0.1
 CLOSE_S = 2.0
 RERUNS = 5
 QUEUE_READ = 200
+TELL_EVERY_S = 0.05
 LISTEN_AGAIN_S, ASK_EVERY_S = 1.0, 10.0
 
 
@@ -56,15 +58,15 @@ class SharedWriter(Batches):
 
     def __init__(self, url: str, clock: Callable[[], int]) -> None:
         super().__init__()
-        self._url = url
         self._engine = engine_of(url, connections=SIDE_BY_SIDE + 1)
         self._clock = clock
         self._ahead_ms = 0
-        self._works: deque[Work] = deque()
+        self._works: deque[tuple[float, Work]] = deque()
         self._arrived = asyncio.Event()
         self._telling: set[str] = set()
+        self._is_telling = False
         self._lost_at: float | None = None
-        self._lanes = [asyncio.create_task(self._work()) for _ in range(SIDE_BY_SIDE)]
+        self._lanes = [asyncio.create_task(self._work(n * RELIEF_S)) for n in range(SIDE_BY_SIDE)]
         self._others = [asyncio.create_task(self._listen())]
 
     def now(self) -> int:
@@ -73,13 +75,24 @@ class SharedWriter(Batches):
     def tell(self, what: str) -> None:
         self.on_told(what)
         self._telling.add(what)
-        if len(self._telling) == 1 and not self._closed:
+        if not self._is_telling and not self._closed:
+            self._is_telling = True
             task = asyncio.create_task(self._notify())
             self._others.append(task)
             task.add_done_callback(self._others.remove)
 
     async def _notify(self) -> None:
-        told, self._telling = self._telling, set()
+        """Tell at once, and what is told in the moment after that together: under load everything is told again and
+        again."""
+        try:
+            while self._telling:
+                told, self._telling = self._telling, set()
+                await self._notify_of(told)
+                await asyncio.sleep(TELL_EVERY_S)
+        finally:
+            self._is_telling = False
+
+    async def _notify_of(self, told: set[str]) -> None:
         try:
             async with self._engine.begin() as connection:
                 for what in told:
@@ -99,7 +112,7 @@ class SharedWriter(Batches):
 
     async def _listen_once(self) -> None:
         ended = asyncio.Event()
-        connection = await asyncpg.connect(dsn_of(self._url), timeout=CONNECT_S)
+        connection = await asyncpg.connect(**driver_arguments(self._engine), timeout=CONNECT_S)
         try:
             connection.add_termination_listener(lambda *_told: ended.set())
             await connection.add_listener(CHANNEL, lambda *told: self.on_told(told[3]))
@@ -127,24 +140,31 @@ class SharedWriter(Batches):
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        self._refuse([self._works.popleft() for _ in range(len(self._works))])
+        self._refuse([work for _at, work in self._works])
+        self._works.clear()
         await let_go(self._engine)
 
     def _refuse(self, works: Sequence[Work]) -> None:
         self._answer(works, None, StorageError("the store was closed before this could be written"))
 
     def _hand_over(self, work: Work) -> None:
-        self._works.append(work)
+        self._works.append((self._event_loop.time(), work))
         self._arrived.set()
 
-    async def _work(self) -> None:
+    async def _work(self, patience_s: float) -> None:
+        """Take whatever has arrived, transaction by transaction. The second one at a time, with less to share, is for
+        what has waited: the first may be waiting for another replica."""
         while not self._closed or self._works:
             if not self._works:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            early_s = self._works[0][0] + patience_s - self._event_loop.time()
+            if early_s > 0:
+                await asyncio.sleep(early_s)
+                continue
             count = min(len(self._works), BATCH_MAX)
-            await self._commit([self._works.popleft() for _ in range(count)])
+            await self._commit([self._works.popleft()[1] for _ in range(count)])
 
     async def _commit(self, works: list[Work]) -> None:
         try:

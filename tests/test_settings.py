@@ -51,6 +51,7 @@ DEFAULTS = {
     "QUIET_PERIOD_S": "20",
     "DISPATCH_POLL_S": "2",
     "RECONCILE_S": "300",
+    "RETENTION_DAYS": "30",
 }
 
 
@@ -203,6 +204,7 @@ def test_what_is_no_list_of_senders_is_refused(wrong: str) -> None:
     [
         *(("PORT", wrong) for wrong in ("x", "-1", "65536", "8080.5", "1e3", "nan", "٣")),
         *(("RETRY_BASE_S", wrong) for wrong in ("0", "-1", "nan", "inf", "1e99", "1s")),
+        *(("RETENTION_DAYS", wrong) for wrong in ("0", "-1", "nan", "inf", "3651", "30d")),
         *(("PUBLIC_URL", wrong) for wrong in ("hub.example.test", "ftp://x", "http://", "http://x:y", "http://x?a")),
         *(("HOST", wrong) for wrong in ("a b", "http://x", "a:b", "x/y")),
         *(

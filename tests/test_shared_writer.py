@@ -20,7 +20,7 @@ from orchestrator.taking import take
 from storage import failpoints, shared_writer
 from storage import postgres as storage_postgres
 from storage.errors import DatabaseBusy, StorageError, VersionConflict
-from storage.postgres import dsn_of, engine_of
+from storage.postgres import driver_arguments, engine_of
 from storage.schema import conversation, history, inbox, meta, outbox
 from storage.shared_writer import SharedWriter
 from storage.statements import PostgresSql
@@ -175,7 +175,7 @@ async def held(url: str, name: str) -> AsyncIterator[None]:
 
 async def waiting(url: str, wanted: int) -> None:
     """Until so many sessions wait for a lock."""
-    connection = await asyncpg.connect(dsn_of(url))
+    connection = await asyncpg.connect(**driver_arguments(engine_of(url)))
     for _ in range(100):
         if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == wanted:
             break

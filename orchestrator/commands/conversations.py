@@ -61,8 +61,9 @@ def show_history(sid: Sid, as_json: AsJson = False) -> None:
 def _dump(sid: str) -> dict[str, Any]:
     from orchestrator import dumps
     from storage.conversations import dump
+    from storage.writer import wall_clock
 
     found = read(lambda connection: dump(connection, sid))
     if found is None:
         fail(f"no conversation {sid[:34]} in this database")
-    return dumps.full(found)
+    return dumps.full(found, wall_clock())
