@@ -9,7 +9,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from chaos.deliveries import triggers
 from chaos.house import serving
 from chaos.lives import Life, Lives
 from chaos.postgres import quiet_port
+from chaos.traps import ARM, Trap
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.records import Conversation
 from orchestrator.sandbox.sandbox import Sandbox
@@ -44,13 +45,15 @@ LEASE_S = 1.5
 REPLICAS = 3
 ENDS_WITHIN_S = 15.0
 ASK_EVERY_S = 0.3
+ARMED_S = 3.0
 UNAVAILABLE = 503
 _BAD = ("warning", "error", "critical")
 
 
 class Fleet:
     """What is running, and what is done to it. `database`: its URL; `may_be_unavailable`: 503 is an honest answer to a
-    webhook, for the database is taken away; `ready_s`: how long each new life took until it was ready."""
+    webhook, for the database is taken away; `ready_s`: how long each new life took until it was ready; `trap`: laid in
+    every replica, for every second freeze to be at its place; `caught`: how many were."""
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Fleet:
         ports: Collection[int],
         database: str,
         log: Path,
+        trap: Trap | None = None,
     ) -> None:
         self.sandbox = sandbox
         self.sandbox_url = sandbox_url
@@ -69,12 +73,15 @@ class Fleet:
         self.balancer = balancer
         self.database = database
         self._log = log
+        self._trap = trap
         self._lives = lives
         self._replicas: dict[int, Life] = {}
         self._ports = list(ports)
         self._died: list[str] = []
         self._starting: list[asyncio.Task[None]] = []
         self.ready_s: list[float] = []
+        self._trapped = False
+        self.caught = 0
         self.may_be_unavailable = False
 
     @property
@@ -89,9 +96,12 @@ class Fleet:
 
     async def start(self) -> None:
         """Start every replica at the same time, and wait until all are ready."""
-        lives = await asyncio.gather(*(self._lives.begin(port=port) for port in self._ports))
+        lives = await asyncio.gather(*(self._begin(port) for port in self._ports))
         self._replicas = dict(zip(self._ports, lives, strict=True))
         await self.ready()
+
+    def _begin(self, port: int) -> Coroutine[Any, Any, Life]:
+        return self._lives.begin(port=port, trap=self._trap)
 
     async def ready(self) -> None:
         """Wait until every replica is ready. Raises RuntimeError where one has ended, TimeoutError after a minute; with
@@ -107,7 +117,7 @@ class Fleet:
         port = self._ports[number]
         self._note_deaths()
         await self._replicas[port].end()
-        life = self._replicas[port] = await self._lives.begin(port=port)
+        life = self._replicas[port] = await self._begin(port)
         self._starting.append(asyncio.create_task(self._time(life)))
 
     async def _time(self, life: Life) -> None:
@@ -122,11 +132,21 @@ class Fleet:
     async def freeze(self, number: int, seconds: float) -> None:
         """Stop a replica for so long, in the midst of whatever it does, and let it go on."""
         life = self._replicas[self._ports[number]]
-        life.send(signal.SIGSTOP)
+        await self._stop(life)
         try:
             await asyncio.sleep(seconds)
         finally:
             life.send(signal.SIGCONT)
+
+    async def _stop(self, life: Life) -> None:
+        """Stop it at once; or, where a trap is laid, at the place it waits for, should it come there soon."""
+        self._trapped = not self._trapped
+        if self._trap is not None and self._trapped:
+            life.send(ARM)
+            if await life.stopped(ARMED_S):
+                self.caught += 1
+                return
+        life.send(signal.SIGSTOP)
 
     async def end(self) -> list[str]:
         """SIGTERM to all at once; what did not end in order, and who had ended before."""
@@ -212,9 +232,14 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    database: str, *, replicas: int = REPLICAS, copies: Callable[[], int] = lambda: 1, faults: Mapping[str, Any] = {}
+    database: str,
+    *,
+    replicas: int = REPLICAS,
+    copies: Callable[[], int] = lambda: 1,
+    faults: Mapping[str, Any] = {},
+    trap: Trap | None = None,
 ) -> AsyncIterator[Fleet]:
-    """A fleet with everything running. `copies`: see `Balancer`; `faults`: the sandbox's."""
+    """A fleet with everything running. `copies`: see `Balancer`; `faults`: the sandbox's; `trap`: see `Fleet`."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
@@ -233,6 +258,6 @@ async def fleet(
         }
         log = folder / "service.log"
         lives = await stack.enter_async_context(Lives(variables, log, url))
-        it = Fleet(running.sandbox, running.url, session, balancer, lives, ports, database, log)
+        it = Fleet(running.sandbox, running.url, session, balancer, lives, ports, database, log, trap)
         await it.start()
         yield it

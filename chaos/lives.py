@@ -64,6 +64,16 @@ class Life:
         if not self.has_ended:
             os.kill(self.pid, number)
 
+    async def stopped(self, within_s: float) -> bool:
+        """Whether it has stopped, by itself or not, within so many seconds."""
+        state, deadline = Path(f"/proc/{self.pid}/stat"), time.monotonic() + within_s
+        while time.monotonic() < deadline and not self.has_ended:
+            # The name in parentheses may hold anything; the state follows it.
+            if state.read_text().rpartition(")")[2].split()[0] == "T":
+                return True
+            await asyncio.sleep(ASK_EVERY_S)
+        return False
+
     async def end(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the death; the exit code, negative for a signal."""
         self.send(number)

@@ -5,6 +5,7 @@ asked, and every replica told to stop in order.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +18,7 @@ from chaos.deliveries import counted, told, untold
 from chaos.fleet import HASTE, LEASE_S, REPLICAS, Fleet, fleet
 from chaos.frame import Figure, Scale
 from chaos.postgres import Postgres, throwaway
+from chaos.traps import Trap
 from orchestrator.sandbox import acts
 
 FAULTS = {"webhook_duplicate": 0.2, "webhook_delay_ms": [0, 600], "cut_after_commit": 0.05}
@@ -25,6 +27,7 @@ TEXTS_A_SECOND = 8
 STAYS_S, DEPARTURES = 2.0, 0.5
 BETWEEN_KILLS_S, BETWEEN_FREEZES_S, BETWEEN_STOPS_S, DOWN_S = 1.2, 0.6, 1.6, 1.0
 FREEZE_S = (1.1 * LEASE_S, 2 * LEASE_S)
+AT_A_CALL = Trap("call.before", "freeze", os.devnull, kind="send_message")
 WEBHOOKS_A_TEXT = 3.5
 WRITERS = 12
 TEXTS = ("Hello", "What is this?", "I see", "Thanks", "AGENT", "grace@example.test")
@@ -80,12 +83,12 @@ def _shortened() -> str:
 
 
 @asynccontextmanager
-async def trouble(scale: Scale, seconds: float, replicas: int = REPLICAS) -> AsyncIterator[Trouble]:
+async def trouble(scale: Scale, seconds: float, trap: Trap | None = None) -> AsyncIterator[Trouble]:
     """A fleet over a PostgreSQL of its own, with customers who have enough to say for so many seconds."""
     async with AsyncExitStack() as stack:
         postgres = stack.enter_context(throwaway())
         faults = {"seed": scale.seed, **FAULTS}
-        it = await stack.enter_async_context(fleet(postgres.fresh_database(), replicas=replicas, faults=faults))
+        it = await stack.enter_async_context(fleet(postgres.fresh_database(), faults=faults, trap=trap))
         customers = Customers(it.session, it.sandbox_url, round(seconds * TEXTS_A_SECOND), scale.seed)
         yield Trouble(it, postgres, customers, random.Random(f"{scale.seed}/trouble"))
 
@@ -108,9 +111,10 @@ def _times(seconds: Sequence[float]) -> Iterator[str]:
 
 
 async def replica_freezes(scale: Scale) -> Figure:
-    """100 freezes of random replicas, each longer than a lease."""
+    """100 freezes of random replicas, each longer than a lease; every second one just before a message is sent, where
+    who goes on when he thaws sends what another one has sent meanwhile."""
     freezes = scale.of(FREEZES, 3)
-    async with trouble(scale, freezes * (sum(FREEZE_S) / 2 + BETWEEN_FREEZES_S / 2)) as it:
+    async with trouble(scale, freezes * (sum(FREEZE_S) / 2 + BETWEEN_FREEZES_S / 2), AT_A_CALL) as it:
         # One that is frozen in the midst of a transaction holds what it has locked.
         it.fleet.may_be_unavailable = True
         for n in range(freezes):
@@ -120,7 +124,8 @@ async def replica_freezes(scale: Scale) -> Figure:
             await it.fleet.freeze(it.any(), frozen_s)
         low, high = FREEZE_S
         return await it.figure(
-            f"SIGSTOP of one of {REPLICAS} replicas for {low:.2g} to {high:.2g} s, then SIGCONT", f"{freezes} freezes"
+            f"SIGSTOP of one of {REPLICAS} replicas for {low:.2g} to {high:.2g} s, then SIGCONT",
+            f"{freezes} freezes, {it.fleet.caught} just before a message was sent",
         )
 
 

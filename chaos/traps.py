@@ -21,6 +21,7 @@ from orchestrator.adapters.twilio_transport import TwilioTransport
 from storage import failpoints
 
 DELAY_S = 0.7
+ARM = signal.SIGUSR1
 T = TypeVar("T")
 
 
@@ -32,9 +33,10 @@ class TrapSprung(Exception):
 class Trap:
     """Where it is laid, what it does, and the file it notes that in.
 
-    `place`: a failpoint's name, "database" or "twilio". `act`: kill, raise or delay at a failpoint; raise, hang or
-    raise_after at a call. `kind`: a failpoint springs only once an effect of this kind has begun, and then in the hands
-    of one of that kind or of none. `number`: which call it is.
+    `place`: a failpoint's name, "database" or "twilio". `act`: kill, raise, delay or freeze at a failpoint; raise, hang
+    or raise_after at a call. `kind`: a failpoint springs only once an effect of this kind has begun, and then in the
+    hands of one of that kind or of none; a freeze, whenever it was armed by the signal `ARM`, in the hands of one of
+    that kind. `number`: which call it is.
     """
 
     place: str
@@ -62,6 +64,8 @@ def lay(trap: Trap) -> None:
         _lay_in_database(_Counter(trap))
     elif trap.place == "twilio":
         _lay_in_twilio(_Counter(trap))
+    elif trap.act == "freeze":
+        failpoints.set_hook(_Freezer(trap))
     else:
         failpoints.set_hook(_Failpoint(trap))
 
@@ -104,6 +108,23 @@ class _Failpoint(_Counter):
         if self.trap.act == "raise":
             raise TrapSprung(name)
         time.sleep(DELAY_S)
+
+
+class _Freezer:
+    """Stops the process, once for each `ARM` it is sent, at the next moment it comes to the place."""
+
+    def __init__(self, trap: Trap) -> None:
+        self._trap = trap
+        self._is_armed = False
+        signal.signal(ARM, self._arm)
+
+    def _arm(self, *_told: object) -> None:
+        self._is_armed = True
+
+    def __call__(self, name: str, kind: str | None) -> None:
+        if self._is_armed and (name, kind) == (self._trap.place, self._trap.kind):
+            self._is_armed = False
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _lay_in_database(counter: _Counter) -> None:

@@ -13,6 +13,9 @@ from states.policy import IdleWorker, longest_idle
 from storage import reservations
 from storage.unit import Unit
 
+# How far ahead of the clock a burst is believed to run; what is later than that is a mistake of somebody else's.
+BURST_MS = 1_000
+
 
 def assign_longest_idle(
     unit: Unit, conversation_sid: str, available: Sequence[Worker], turn: int, excluding: Collection[str]
@@ -52,8 +55,9 @@ def _still_looks(unit: Unit, conversation_sid: str, turn: int) -> bool:
 
 
 def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, turn: int, *, named: bool) -> WorkerFound:
-    """The assignment's time is the later of now and his last one plus 1, so that order survives a burst."""
+    """The assignment's time is the later of now and his last one plus 1, so that order survives a burst; and no earlier
+    than those of the same burst that came before it, for one who is named again and again runs ahead of the clock."""
     last = max(0 if recorded is None else recorded[0], worker.last_accepted_task_time or 0)
-    at_ms = max(unit.now, last + 1)
+    at_ms = max(unit.now, last + 1, reservations.latest(unit, unit.now + BURST_MS))
     reservations.reserve(unit, worker.sid, worker.identity, at_ms)
     return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, turn, named)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator import doubles
 from orchestrator.directory import Directory
+from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.events import Event
@@ -146,7 +147,7 @@ class Intake:
                 done_at=unit.now if final else None,
                 result_sid=outcome.result_sid,
                 result_index=outcome.index,
-                last_error=outcome.error,
+                last_error=None if outcome.error is None else printable(outcome.error),
             )
             result = outcome.event(unit) if callable(outcome.event) else outcome.event
             if isinstance(result, Report):

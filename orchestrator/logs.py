@@ -89,9 +89,9 @@ class _Formatter(ProcessorFormatter):
 def _escaped(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Every character that does not print as its escape sequence, the lines of an exception apart and indented."""
     exception = event.pop("exception", None)
-    safe = {_printable(key): _printable(v) if isinstance(v, str) else v for key, v in event.items()}
+    safe = {printable(key): printable(v) if isinstance(v, str) else v for key, v in event.items()}
     if exception is not None:
-        safe["exception"] = "\n".join("    " + _printable(line) for line in exception.split("\n"))
+        safe["exception"] = "\n".join("    " + printable(line) for line in exception.split("\n"))
     return safe
 
 
@@ -141,5 +141,6 @@ def _said(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text in which what no terminal should obey and no database takes is spelled out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

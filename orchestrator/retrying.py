@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSent, Rejected
 from orchestrator.intake import Outcome
+from orchestrator.logs import printable
 from states.effects import AskBot, Effect
 from states.events import BotFailed, ConversationClosed, EffectFailed
 from storage.lanes import Due
@@ -32,7 +33,7 @@ def backoff_s(attempts: int, patience: Patience) -> float:
 
 def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience: Patience, routable: bool) -> Outcome:
     """The outcome of an attempt that raised `error`. `routable`: whether a worker could be looked for instead."""
-    text = f"{type(error).__name__}: {error}"[:500]
+    text = printable(f"{type(error).__name__}: {error}"[:500])
     if isinstance(effect, AskBot):
         return Outcome("rejected", BotFailed(effect.message_sid, effect.turn, text, routable), error=text)
     if isinstance(error, Gone):

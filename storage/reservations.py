@@ -20,6 +20,12 @@ def last_assigned(unit: Unit, worker_sids: Iterable[str]) -> dict[str, tuple[int
     return {row.worker_sid: (row.last_assigned_at, row.turn) for row in unit.connection.execute(query)}
 
 
+def latest(unit: Unit, until: int) -> int:
+    """The time of the latest assignment of all up to `until`, milliseconds since 1970; 0 where there is none."""
+    query = select(func.coalesce(func.max(reservation.c.last_assigned_at), 0))
+    return int(unit.connection.execute(query.where(reservation.c.last_assigned_at <= until)).scalar_one())
+
+
 def reserve(unit: Unit, worker_sid: str, identity: str, at_ms: int) -> None:
     """Note an assignment, the latest of all."""
     unit.sql.lock([ASSIGNMENTS])

@@ -122,6 +122,25 @@ def test_the_time_of_an_assignment_is_the_later_of_now_and_his_last_one_plus_one
     assert (row["worker_sid"], row["last_assigned_at"]) == (worker(1).sid, at_ms)
 
 
+def test_nobody_is_chosen_twice_while_somebody_is_idle_who_was_named_often_in_the_same_millisecond(
+    store: Store,
+) -> None:
+    """His times run ahead of the clock, one millisecond for each assignment; who is chosen after him is later yet."""
+    named, often = worker(1), [ask_for_anyone(store, number) for number in range(1, 5)]
+    anybody = [ask_for_anyone(store, number) for number in range(5, 8)]
+    with store.unit() as unit:
+        for about in often:
+            found = assign_named(unit, about, named, TURN)
+            assert found is not None
+            admit_result(unit, about, "test", found)
+        met = [choose(unit, about, named, worker(2)) for about in anybody]
+    assert [found.identity for found in met if isinstance(found, WorkerFound)] == [
+        worker(2).identity,
+        named.identity,
+        worker(2).identity,
+    ]
+
+
 def test_one_worker_s_times_grow_even_when_the_clock_goes_back(store: Store) -> None:
     abouts = [ask_for_anyone(store, number) for number in range(1, 4)]
     times = []

@@ -16,9 +16,10 @@ from orchestrator.membership import Membership
 from orchestrator.performing import Performer
 from orchestrator.retrying import Patience
 from orchestrator.taking import take
-from states.effects import Effect
+from states.effects import Effect, SendMessage
 from storage import outbox as storage_outbox
 from storage import replicas
+from storage.codec import encode
 from storage.engine import writing_engine
 from storage.lanes import Due
 from storage.schema import outbox, replica
@@ -124,6 +125,15 @@ async def test_an_outcome_that_is_refused_hinders_no_other(one: SharedWriter, ot
     assert {status for status, _owner in await statuses(one, 2)} <= {"done", "running"}
     assert {row["status"] for row in await stored(one, outbox) if row["key"] in lost_keys} == {"ambiguous", "pending"}
     assert {row["status"] for row in await stored(one, outbox) if row["key"] in {d.key for d in kept}} == {"done"}
+
+
+async def test_what_was_said_of_a_failure_is_kept_though_no_database_takes_all_of_it(one: SharedWriter) -> None:
+    """An outcome that is refused would be written again and again, for ever."""
+    await joined(one)
+    [*_, due] = await greeted(one)
+    await intake(one).settle(due, Outcome("parked", error="half of \ud83d, nothing \0"))
+    [row] = await stored(one, outbox, key=due.key)
+    assert (row["status"], row["last_error"]) == ("parked", r"half of \ud83d, nothing \x00")
 
 
 async def test_what_a_replica_with_a_lease_runs_is_left_to_it(one: SharedWriter, other: SharedWriter) -> None:
@@ -295,3 +305,26 @@ async def _greeted_by(dispatcher: Dispatcher, writer: Batches) -> Sequence[Due]:
     dues = await greeted(writer)
     dispatcher.start(dues)
     return dues
+
+
+class Quick:
+    """Performs at once."""
+
+    directory = Directory(None)
+
+    async def perform(self, _due: Due, _effect: Effect) -> Outcome:
+        return Outcome("done")
+
+
+async def test_an_outcome_that_cannot_be_written_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    writer = SharedWriter(f"postgresql+asyncpg://hub@127.0.0.1:{port}/hub", wall_clock)
+    monkeypatch.setattr("storage.shared_writer.PATIENCE_S", 0.05)
+    dispatcher = _dispatcher(writer, Quick())
+    key = f"{sid('CH', 1)}/1/0"
+    due = Due(key, sid("CH", 1), key, "send_message", encode(SendMessage("Hello")), "pending", 1, 0, 0, -1, None, None)
+    dispatcher.start([due])
+    async with asyncio.timeout(2):
+        await dispatcher.drain(0.3)
+        await writer.close()

@@ -32,6 +32,14 @@ NOTE = SetWorkerAttributes(WorkerSid(sid("WK", 1)), NOON)
 ASK = AskBot(MessageSid(sid("IM", 1)), "+15550100001", "hello", "awaiting_choice", turn=3)
 
 
+def test_what_an_error_says_can_be_stored_on_any_database() -> None:
+    outcome = after_failure(due(ADD), ADD, Rejected("half of \ud83d, nothing \0", 400, 1), NOON, PATIENCE, True)
+    assert isinstance(outcome.event, EffectFailed)
+    assert outcome.error is not None
+    assert r"half of \ud83d, nothing \x00" in outcome.error
+    assert encode(outcome.event).encode()
+
+
 def due(effect: Effect, attempts: int = 1, status_before: str = "pending", created_at: int = NOON) -> Due:
     return Due(
         key=f"{sid('CH', 1)}/1/0",

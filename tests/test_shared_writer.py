@@ -19,7 +19,7 @@ from orchestrator.intake import Intake
 from orchestrator.taking import take
 from storage import failpoints, shared_writer
 from storage import postgres as storage_postgres
-from storage.errors import StorageError, VersionConflict
+from storage.errors import DatabaseBusy, StorageError, VersionConflict
 from storage.postgres import driver_arguments, engine_of
 from storage.schema import conversation, history, inbox, meta, outbox
 from storage.shared_writer import SharedWriter
@@ -287,6 +287,22 @@ async def test_the_time_is_the_databases_however_wrong_the_local_clock(shared_ur
         assert abs(writer.now() - wall_clock()) < 1000
         due_at = column(await stored(writer, outbox), "due_at", "created_at", "intent_at")
         assert all(before - 1000 <= at <= wall_clock() + 1000 for row in due_at for at in row if at is not None)
+
+
+async def test_a_work_that_is_always_in_the_way_is_given_up_alone(
+    one: SharedWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_writer, "PAUSE_S", 0.001)
+    tries = Counter[str]()
+
+    def in_the_way(unit: Unit) -> None:
+        tries["tries"] += 1
+        unit.connection.exec_driver_sql("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
+
+    results = await asyncio.gather(one.run(note("a")), one.run(in_the_way), one.run(note("b")), return_exceptions=True)
+    assert (results[0], results[2]) == ("a", "b")
+    assert isinstance(results[1], DatabaseBusy)
+    assert tries["tries"] <= 2 * (shared_writer.RERUNS + 1)
 
 
 # Closing, and a server that does not come back
