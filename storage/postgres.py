@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -103,7 +103,7 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
     if read_only:
         settings["default_transaction_read_only"] = "on"
     engine = create_async_engine(
-        url,
+        _as_asyncpg_takes_it(url),
         pool_size=connections,
         max_overflow=0,
         # A session that died with the server before is noticed here and not by whoever asks; writers run again anyway.
@@ -112,6 +112,15 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
         connect_args={"timeout": CONNECT_S, "server_settings": settings},
     )
     return _noted(engine)
+
+
+def _as_asyncpg_takes_it(url: str) -> URL:
+    """The URL with `sslmode`, libpq's name for it, as `ssl`, which is asyncpg's."""
+    parsed = make_url(url)
+    mode = parsed.query.get("sslmode")
+    if mode is None:
+        return parsed
+    return parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
 def _noted(engine: AsyncEngine) -> AsyncEngine:

@@ -381,3 +381,11 @@ async def test_a_question_too_long_is_ended_by_the_server(shared_url: str, monke
         with pytest.raises(StorageError):
             await writer.run(lambda unit: unit.connection.exec_driver_sql("SELECT pg_sleep(5)"))
         assert await writer.run(note("after")) == "after"
+
+
+@pytest.mark.parametrize("asked", ["ssl=require", "sslmode=require"])
+async def test_encryption_is_asked_for_by_either_name(asked: str) -> None:
+    engine = engine_of(f"postgresql+asyncpg://hub@127.0.0.1/hub?{asked}")
+    assert driver_arguments(engine)["ssl"] == "require"
+    assert "sslmode" not in driver_arguments(engine)
+    await engine.dispose()
