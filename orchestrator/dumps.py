@@ -79,7 +79,8 @@ def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:
         "trigger": row.trigger,
         "source": row.source,
         "dest": row.dest,
-        "row": row.row,
+        # Before revision 0002 a row's whole name was stored.
+        "row": row.row if row.row.startswith(f"{row.source}/") else f"{row.source}/{row.trigger}{row.row}",
         "event": json.loads(row.event),
         "effects": effects,
     }

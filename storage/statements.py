@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.type_api import TypeEngine
 
@@ -141,8 +142,15 @@ class Statement:
         return made
 
 
+class _SqliteCompiler(SQLiteCompiler):
+    """Writes hints (`INDEXED BY …`) where they belong, which SQLAlchemy does for other databases only."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        return text
+
+
 def _made(core: Any, dialect: Dialect) -> Made:
-    compiled = core.compile(dialect=dialect)
+    compiled = _SqliteCompiler(dialect, core) if dialect.name == "sqlite" else core.compile(dialect=dialect)
     names = list(compiled.positiontup or ())
     columns = [str(column.key) for column in core.selected_columns] if isinstance(core, Select) else []
     row: Any = namedtuple("Row", columns)  # type: ignore[misc]

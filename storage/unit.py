@@ -159,7 +159,8 @@ class Unit:
                 "trigger": decision.trigger,
                 "source": decision.source,
                 "dest": decision.dest,
-                "row": decision.row,
+                # What of the row's name the columns before it do not say: its guards.
+                "row": decision.row.removeprefix(f"{decision.source}/{decision.trigger}"),
                 "event": codec.encode(event),
                 "table_version": VERSION,
             }

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from orchestrator.taking import take
 from storage import outbox
+from storage.schema import outbox as outbox_table
 from storage.unit import Unit
 from tests.stores import UNSURE, Store, message, new_store, report, started
 
@@ -52,5 +54,23 @@ def test_no_effect_that_is_done_is_read(store: Store, work: Callable[[Unit], Any
 def test_starting_what_a_commit_brought_reads_no_effect_that_is_done(store: Store) -> None:
     store.take(started())
     found = plans(store, lambda unit: take(unit, report(message(0)), UNSURE))
+    assert found
+    assert [plan for plan in found if plan.startswith("SCAN outbox:")] == []
+
+
+def test_what_sqlite_was_told_of_a_quiet_time_changes_no_plan(store: Store) -> None:
+    """ANALYZE, by an operator, while nothing was open: the indexes of open effects then look empty."""
+    for number in range(1, 4):
+        store.take(started(), conversation=number)
+    with store.engine.begin() as connection:
+        connection.execute(update(outbox_table).values(status="done", done_at=0))
+        connection.exec_driver_sql("ANALYZE")
+    store.engine.dispose()
+
+    def work(unit: Unit) -> None:
+        take(unit, report(started(), 9), UNSURE)
+        unit.start_due(64)
+
+    found = plans(store, work)
     assert found
     assert [plan for plan in found if plan.startswith("SCAN outbox:")] == []
