@@ -20,9 +20,9 @@ class Fresh(Generic[T]):
         if self._following is not None:
             task = self._following
         elif self._running is None or self._running.done():
-            task = self._running = asyncio.create_task(self._first())
+            task = self._running = _forgiven(asyncio.create_task(self._first()))
         else:
-            task = self._following = asyncio.create_task(self._next(self._running))
+            task = self._following = _forgiven(asyncio.create_task(self._next(self._running)))
         return await asyncio.shield(task)
 
     async def _first(self) -> T:
@@ -32,3 +32,9 @@ class Fresh(Generic[T]):
         await asyncio.wait([before])
         self._running, self._following = asyncio.current_task(), None
         return await self._ask()
+
+
+def _forgiven(task: asyncio.Task[T]) -> asyncio.Task[T]:
+    """The task, whose failure is no news where everybody who asked has left: at a stop, for one."""
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

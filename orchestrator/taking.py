@@ -140,8 +140,8 @@ def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, trie
         _keep(unit, stored, report, tries + 1, error)
         return False
     version = unit.apply(stored, decision, event)
-    # The history has the event; the inbox only remembers that its key was taken.
-    unit.record(**common, status="done", event="", version=version)
+    # The history has the event and what kind it is of; the inbox only remembers that its key was taken.
+    unit.record(**common | {"kind": ""}, status="done", event="", version=version)
     return True
 
 

@@ -1,6 +1,7 @@
 """Fresh answers: one call at a time, shared by those who asked before it began."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -177,3 +178,21 @@ async def test_the_only_caller_may_leave_and_the_next_is_served(fresh: Fresh[int
     await slow.until_asked(2)
     slow.answer(2)
     assert await second == 2
+
+
+async def test_a_call_that_fails_when_nobody_waits_for_it_any_more_is_no_news(slow: Slow, fresh: Fresh[int]) -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    [leaving] = callers(fresh, 1)
+    await slow.until_asked(1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    slow.fail(1)
+    del leaving
+    task, fresh._running = fresh._running, None
+    assert task is not None
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert told == []
