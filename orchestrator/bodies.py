@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Literal, TypeAlias, TypeVar, overload
 from urllib.parse import unquote_to_bytes
@@ -87,8 +88,7 @@ def check_form(body: bytes, content_type: str | None) -> None:
     """Raises `MalformedWebhook` where the body is no urlencoded form in UTF-8 of at most 1,000 fields."""
     if media_type(content_type) not in ("", FORM):
         raise MalformedWebhook("the body is no form")
-    charset = CHARSET.search(content_type or "")
-    if charset and charset[1].lower() not in CHARSETS:
+    if charset(content_type) not in CHARSETS:
         raise MalformedWebhook("the charset is not UTF-8")
     if BROKEN_ESCAPE.search(body):
         raise MalformedWebhook("a percent escape is broken")
@@ -115,6 +115,14 @@ def _text(value: str | bool) -> str:
     return value if isinstance(value, str) else str(value).lower()
 
 
+@lru_cache(maxsize=64)
+def charset(content_type: str | None) -> str:
+    """The charset a content type names, in lower case; UTF-8 when there is none."""
+    found = CHARSET.search(content_type or "")
+    return found[1].lower() if found else "utf-8"
+
+
+@lru_cache(maxsize=64)
 def media_type(content_type: str | None) -> str:
     """The media type without its parameters, in lower case; "" when there is none."""
     return (content_type or "").partition(";")[0].strip().lower()

@@ -59,8 +59,9 @@ class Intake:
         self._grace_ms = grace_ms
         self.on_due: Callable[[], None] = lambda: None
 
-    async def accept(self, report: Report) -> bool:
-        """Take a report in; False if its key was known. Raises StorageError when it could not be committed."""
+    async def accept(self, report: Report, deadline: float | None = None) -> bool:
+        """Take a report in; False if its key was known. Raises StorageError when it could not be committed, and
+        TimeoutError when it was not until `deadline` (by the loop's clock)."""
         known = self._directory.knowledge()
 
         def work(unit: Unit) -> tuple[bool, bool]:
@@ -68,13 +69,13 @@ class Intake:
             stored = unit.conversation(report.conversation_sid)
             return fresh, stored is not None and stored.has_waiting
 
-        fresh, waits = await self._writer.run(work, _about(report))
+        fresh, waits = await self._writer.run(work, _about(report), deadline)
         if waits:
             self.on_due()
         return fresh
 
-    async def note(self, key: str, kind: str, conversation_sid: str) -> None:
-        """Record an event that the machine has nothing to decide about."""
+    async def note(self, key: str, kind: str, conversation_sid: str, deadline: float | None = None) -> None:
+        """Record an event that the machine has nothing to decide about. `deadline`: as above."""
 
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
@@ -88,9 +89,9 @@ class Intake:
                     event="",
                 )
 
-        await self._writer.run(work, About(key=key))
+        await self._writer.run(work, About(key=key), deadline)
 
-    async def expect(self, expected: Expected) -> None:
+    async def expect(self, expected: Expected, deadline: float | None = None) -> None:
         """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
         not given the name, though the look may still be stored."""
         awaited = True
@@ -107,8 +108,8 @@ class Intake:
             )
 
         try:
-            await self._writer.run(work)
-        except asyncio.CancelledError:
+            await self._writer.run(work, None, deadline)
+        except (asyncio.CancelledError, TimeoutError):
             awaited = False
             raise
         self.on_due()

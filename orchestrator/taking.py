@@ -108,8 +108,8 @@ def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, 
     if _is_gap(unit, stored, fact.index):
         _wait(unit, stored, report, unit.now + GAP_MS, "an earlier message is missing", tries)
         return
-    if isinstance(event, MessageReceived):
-        event = replace(event, late=fact.index < stored.next_index)
+    if isinstance(event, MessageReceived) and fact.index < stored.next_index:
+        event = replace(event, late=True)
     read_to(stored, fact.index + 1)
     if _admit(unit, stored, report, event, tries) and event is not None:
         snapshot = stored.conversation

@@ -45,8 +45,7 @@ async def pre_event(request: web.Request) -> web.Response:
     if expected is None:
         return web.json_response(answer)
     try:
-        async with asyncio.timeout_at(deadline):
-            await service.intake.expect(expected)
+        await service.intake.expect(expected, deadline)
     except Exception as error:
         # Whatever it is, a refusal would throw the customer's message away.
         told = {"error": type(error).__name__, "reason": str(error)}
@@ -94,25 +93,25 @@ async def post_event(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     deadline = _in(POST_LIMIT_S)
     form = await _form(request)
-    await _commit(_accept(form, service), deadline)
+    await _commit(_accept(form, service, deadline))
     reached("answer")
     return web.Response()
 
 
-async def _accept(form: Form, service: Service) -> None:
+async def _accept(form: Form, service: Service, deadline: float) -> None:
     kind = form.need("EventType")
     fact = _fact(kind, form)
     if fact is not None:
         sid = form.sid("ConversationSid")
         scope = form.sid("ChatServiceSid", needed=False)
-        await service.intake.accept(Report(sid, key_of(fact, sid), fact, scope))
+        await service.intake.accept(Report(sid, key_of(fact, sid), fact, scope), deadline)
     elif kind == "onConversationStateUpdated":
         sid, state = form.sid("ConversationSid"), form.need("StateTo")
-        await service.intake.note(f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128], kind, sid)
+        await service.intake.note(f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128], kind, sid, deadline)
     elif kind == "onDeliveryUpdated":
         sid, status = form.sid("ConversationSid"), form.need("Status")
         receipt = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
-        await service.intake.note(f"{kind}/{receipt}/{status}"[:128], kind, sid)
+        await service.intake.note(f"{kind}/{receipt}/{status}"[:128], kind, sid, deadline)
 
 
 def _fact(kind: str, form: Form) -> Fact | None:
@@ -175,7 +174,7 @@ async def routing(request: web.Request) -> web.Response:
     deadline = _in(POST_LIMIT_S)
     form = await _form(request)
     sid = form.sid("ConversationSid")
-    await _commit(service.intake.note(f"routing/{sid}", "routing", sid), deadline)
+    await _commit(service.intake.note(f"routing/{sid}", "routing", sid, deadline))
     return web.Response()
 
 
@@ -206,11 +205,10 @@ def _in(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-async def _commit(work: Awaitable[None], deadline: float) -> None:
+async def _commit(work: Awaitable[None]) -> None:
     """Wait for the store as long as Twilio waits for us; what is handed over is committed even if we say 503."""
     try:
-        async with asyncio.timeout_at(deadline):
-            await work
+        await work
     except (TimeoutError, StorageError) as error:
         log.error("webhook_not_stored", error=type(error).__name__, reason=str(error))
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from error

@@ -59,15 +59,23 @@ class Batches(ABC):
         self.owner = 0
         self._closed = False
 
-    async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
+    async def run(self, work: Callable[[Unit], T], about: About | None = None, deadline: float | None = None) -> T:
         """Run `work` in the next transaction; its result once committed. What it is `about` is read for all works at
-        once. Raises what the work raised, DatabaseBusy when another program held the database for too long,
-        StorageError for what else the database refused, or when the writer was closed."""
+        once; `deadline`, by the loop's clock, ends the waiting and not the work. Raises what the work raised,
+        DatabaseBusy when another program held the database for too long, TimeoutError at the deadline, StorageError for
+        what else the database refused, or when the writer was closed."""
         if self._closed:
             raise StorageError("the store is closed; nothing was written")
         future: asyncio.Future[T] = self._event_loop.create_future()
         self._hand_over(Work(work, future, about))
-        return await future
+        if deadline is None:
+            return await future
+        # One timer: a task that is cancelled at its deadline costs a webhook three times as much.
+        timer = self._event_loop.call_at(deadline, _give_up, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     @abstractmethod
     def now(self) -> int:
@@ -105,6 +113,11 @@ class Batches(ABC):
                 work.future.set_result(work.result)
             else:
                 work.future.set_exception(error)
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError("the store has not committed in time"))
 
 
 class Writer(Batches):
