@@ -222,6 +222,15 @@ async def test_a_cancelled_caller_neither_cancels_the_commit_nor_wedges_the_writ
     assert await bench.writer.run(note("next")) == "next"
 
 
+async def test_a_deadline_ends_the_waiting_and_not_the_work(bench: Bench) -> None:
+    now = asyncio.get_running_loop().time()
+    async with bench.held():
+        with pytest.raises(TimeoutError):
+            await bench.writer.run(note("late"), deadline=now + 0.01)
+    assert await bench.writer.run(note("next"), deadline=now + 10) == "next"
+    assert bench.names() == ["late", "next"]
+
+
 async def test_a_caller_cancelled_in_the_middle_of_his_work_holds_no_lock(bench: Bench) -> None:
     entered, gate = threading.Event(), threading.Event()
 
