@@ -46,7 +46,7 @@ class PlayedWriter:
         """The time of the simulation."""
         return self.clock()
 
-    async def run(self, work: Callable[[Unit], T], about: About | None = None) -> T:
+    async def run(self, work: Callable[[Unit], T], about: About | None = None, deadline: float | None = None) -> T:
         """The result of `work`; what raises leaves nothing behind."""
         with self.connection.begin_nested():
             unit = Unit(self.connection, self.clock())
