@@ -177,11 +177,15 @@ class SharedWriter(Batches):
                 for work in works:
                     await self._commit([work])
                 return
-            self._answer(works, None, as_storage_error(error))
+            self._tell_of(works, None, as_storage_error(error))
             return
-        self._answer(works, unit, None)
+        self._tell_of(works, unit, None)
         if unit.lanes.leaves_due:
             self.tell("effects")
+
+    def _tell_of(self, works: list[Work], unit: Unit | None, error: Exception | None) -> None:
+        """Answer in a step of its own: what a listener raises is the loop's to report, and no end of this task."""
+        self._event_loop.call_soon(self._answer, works, unit, error)
 
     async def _persist(self, works: list[Work]) -> Unit:
         """The transaction, run again where that may help."""
@@ -242,6 +246,6 @@ def _names(sql: PostgresSql, connection: Connection, works: list[Work]) -> set[s
 
 
 async def _forget(connection: AsyncConnection) -> None:
-    """Do not use this connection again."""
+    """Do not use this connection again. Why is being raised already; that a dead one cannot be closed adds nothing."""
     with suppress(Exception):
         await connection.invalidate()

@@ -50,8 +50,6 @@ class Made(NamedTuple):
 class Words:
     """How SQLite says it."""
 
-    is_shared = False
-
     def insert(self, table: Table) -> Any:
         """An INSERT that knows ON CONFLICT."""
         from sqlalchemy.dialects.sqlite import insert
@@ -82,8 +80,6 @@ class Words:
 class PostgresWords(Words):
     """How PostgreSQL says it: many rows are one JSON text, so that they are one statement and one question. As arrays
     they would cost the driver, which looks at each value three times, more than all the rest of a webhook."""
-
-    is_shared = True
 
     def insert(self, table: Table) -> Any:
         from sqlalchemy.dialects.postgresql import insert
@@ -184,7 +180,6 @@ class Sql:
     """One transaction's way to its database, SQLite's here. Parameters are by name; lists go through `listed`."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
         self.dialect = connection.dialect
         self.words = words_of(self.dialect)
         self._driver: Any = connection.connection.driver_connection

@@ -101,18 +101,20 @@ class Batches(ABC):
         reached("commit.before")
 
     def _answer(self, works: Sequence[Work], unit: Unit | None, error: Exception | None) -> None:
-        """Tell what became of works, in the event loop."""
-        if unit is not None and unit.lanes.started:
-            self.on_started(unit.lanes.started)
-        if unit is not None and unit.lanes.is_crowded:
-            self.on_crowded()
-        for work in works:
-            if work.future.done():
-                continue
-            if error is None:
-                work.future.set_result(work.result)
-            else:
-                work.future.set_exception(error)
+        """Tell what became of works, in the event loop: the listeners first, and the callers whatever those raise."""
+        try:
+            if unit is not None and unit.lanes.started:
+                self.on_started(unit.lanes.started)
+            if unit is not None and unit.lanes.is_crowded:
+                self.on_crowded()
+        finally:
+            for work in works:
+                if work.future.done():
+                    continue
+                if error is None:
+                    work.future.set_result(work.result)
+                else:
+                    work.future.set_exception(error)
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

@@ -4,7 +4,7 @@ import gc
 
 from hypothesis import settings
 
-from tests.postgres import postgres, postgres_url, shared_url  # noqa: F401 fixtures
+from tests.postgres import one, other, postgres, postgres_url, shared_url  # noqa: F401 fixtures
 
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")

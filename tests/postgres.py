@@ -37,6 +37,20 @@ def shared_url(postgres: Postgres) -> str:
     return postgres.fresh_database(upgrade)
 
 
+@pytest.fixture
+async def one(shared_url: str) -> AsyncIterator[SharedWriter]:
+    """A replica's writer."""
+    async with writing(shared_url) as writer:
+        yield writer
+
+
+@pytest.fixture
+async def other(shared_url: str) -> AsyncIterator[SharedWriter]:
+    """Another replica's, over the same database."""
+    async with writing(shared_url) as writer:
+        yield writer
+
+
 @asynccontextmanager
 async def writing(url: str, clock: Callable[[], int] = wall_clock) -> AsyncIterator[SharedWriter]:
     """A replica's writer, for as long as this lasts."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,24 +26,12 @@ from storage.schema import outbox, replica
 from storage.shared_writer import SharedWriter
 from storage.unit import About, Unit
 from storage.writer import Batches, Writer, wall_clock
-from tests.postgres import stored, writing
+from tests.postgres import stored
 from tests.stores import UNSURE, column, message, new_store, report, sid, started
 
 CALL_S = 10.0
 LEASE_MS = 60_000
 QUIET_MS = 0
-
-
-@pytest.fixture
-async def one(shared_url: str) -> AsyncIterator[SharedWriter]:
-    async with writing(shared_url) as writer:
-        yield writer
-
-
-@pytest.fixture
-async def other(shared_url: str) -> AsyncIterator[SharedWriter]:
-    async with writing(shared_url) as writer:
-        yield writer
 
 
 class Time:

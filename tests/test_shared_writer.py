@@ -34,18 +34,6 @@ SOON_S = 0.3
 
 
 @pytest.fixture
-async def one(shared_url: str) -> AsyncIterator[SharedWriter]:
-    async with writing(shared_url) as writer:
-        yield writer
-
-
-@pytest.fixture
-async def other(shared_url: str) -> AsyncIterator[SharedWriter]:
-    async with writing(shared_url) as writer:
-        yield writer
-
-
-@pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many transactions were committed by writers made after this."""
     counted = Counter[str]()
@@ -389,3 +377,22 @@ async def test_encryption_is_asked_for_by_either_name(asked: str) -> None:
     assert driver_arguments(engine)["ssl"] == "require"
     assert "sslmode" not in driver_arguments(engine)
     await engine.dispose()
+
+
+async def test_a_listener_that_raises_holds_up_neither_the_caller_nor_those_after_him(one: SharedWriter) -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+
+    def fail(_dues: object) -> None:
+        raise ZeroDivisionError
+
+    one.on_started = fail
+
+    def start(unit: Unit) -> str:
+        for fact in (started(), message(0)):
+            take(unit, report(fact), UNSURE)
+        return "taken"
+
+    assert await asyncio.wait_for(one.run(start), 5) == "taken"
+    assert await asyncio.wait_for(one.run(lambda _unit: "next"), 5) == "next"
+    assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
