@@ -13,6 +13,11 @@
 - `duty`: what only one replica need do at a time, and until when one has it.
 - `reservation`: when each worker was last assigned, by whichever route.
 - `customer`, `customer_channel`: the built-in customer book.
+- `message`: what was published by anybody but a customer, whose messages stand in the history; `delivery`: how far each
+  got, one row per recipient.
+- `conversation_worker`: who is in which conversation, and up to which version he has seen it.
+- `person`, `signin`, `attempt`: who may come in, who has, and who has tried (`key`: a digest).
+- `note`, `audit`, `subscription`: what workers write for each other, who did what and why, and where to ring.
 - `meta`: when this database was created, and what `probe` wrote last.
 """
 
@@ -221,6 +226,115 @@ customer_channel = Table(
     Column("normalised", Text, nullable=False),
 )
 Index("customer_channel_by_address", customer_channel.c.normalised)
+
+message = Table(
+    "message",
+    metadata,
+    Column("conversation_sid", String(34), primary_key=True),
+    Column("message_index", Whole, primary_key=True),
+    Column("message_sid", String(34), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("media", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("effect_key", Key),
+    sqlite_with_rowid=False,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("message_sid", String(34), primary_key=True),
+    Column("participant_sid", String(34), primary_key=True),
+    Column("conversation_sid", String(34), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("error_code", Integer),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("delivery_by_conversation", delivery.c.conversation_sid)
+
+conversation_worker = Table(
+    "conversation_worker",
+    metadata,
+    # Folded: identities are compared in any letter case.
+    Column("identity", Text, primary_key=True),
+    Column("conversation_sid", String(34), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("seen_version", Integer, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+)
+Index("conversation_worker_by_conversation", conversation_worker.c.conversation_sid)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("login", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("identity", Text, unique=True),
+    Column("password_hash", Text),
+    Column("oidc_subject", Text, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+signin = Table(
+    "signin",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("person_id", Serial, ForeignKey("person.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+Index("signin_by_person", signin.c.person_id)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("attempt_by_key", attempt.c.key, attempt.c.at)
+
+note = Table(
+    "note",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("conversation_sid", String(34), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("note_by_conversation", note.c.conversation_sid, note.c.id)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("conversation_sid", String(34)),
+    Column("target", Text),
+    Column("reason", Text, nullable=False),
+    Column("outcome", String(32), nullable=False),
+)
+Index("audit_by_conversation", audit.c.conversation_sid, audit.c.id)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("person_id", Serial, ForeignKey("person.id", ondelete="CASCADE"), nullable=False),
+    Column("p256dh", Text, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+Index("subscription_by_person", subscription.c.person_id)
 
 meta = Table(
     "meta",

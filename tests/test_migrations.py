@@ -1,5 +1,6 @@
 """From one version's schema to the next, on either database: rows are kept, and the version before goes on running."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from storage.engine import is_postgres, writing_engine
 from storage.opening import HEAD, MIGRATIONS, revision_of, upgrade
 from storage.schema import metadata
 
-BEFORE = "0001"
+BEFORE = "0002"
 AT_ONCE = 4
 
 
@@ -130,14 +131,26 @@ def test_rows_are_kept_and_the_version_before_goes_on_running_on_the_new_schema(
 
 def test_what_the_version_before_left_is_read_by_this_one(url: str) -> None:
     migrate(url, BEFORE)
-    fill(url, tables_of(url), 1)
+    before = tables_of(url)
+    fill(url, before, 1)
     upgrade(url)
-    fill_now = [table for table in metadata.sorted_tables if table.name in ("replica", "duty")]
-    fill(url, fill_now, 1)
+    fill(url, [table for table in metadata.sorted_tables if table.name not in {old.name for old in before}], 1)
     found = content(url, list(metadata.sorted_tables))
     assert {name: len(rows) for name, rows in found.items() if name != "meta"} == dict.fromkeys(
         found.keys() - {"meta"}, 1
     )
+
+
+def test_who_is_with_whom_is_taken_over_from_the_snapshots(url: str) -> None:
+    migrate(url, "0002")
+    snapshot = {"workers": [{"identity": "Ada@Example.test", "participant_sid": "MB" + "1" * 32}]}
+    conversation = next(table for table in tables_of(url) if table.name == "conversation")
+    with_worker = row(conversation, 7) | {"sid": "CH7", "snapshot": json.dumps(snapshot)}
+    without = row(conversation, 8) | {"sid": "CH8", "snapshot": "{}"}
+    in_transaction(url, lambda connection: connection.execute(insert(conversation), [with_worker, without]))
+    upgrade(url)
+    entered = content(url, [metadata.tables["conversation_worker"]])["conversation_worker"]
+    assert entered == [("ada@example.test", "CH7", 7, 7)]
 
 
 @pytest.mark.parametrize("start", [None, BEFORE], ids=["fresh", BEFORE])
@@ -184,5 +197,5 @@ def test_a_migration_that_is_cut_off_leaves_the_schema_before(postgres_url: str)
     with pytest.raises(ZeroDivisionError):
         storage_postgres.run(postgres_url, cut_off)
     assert revision_of(postgres_url) == BEFORE
-    assert "replica" not in [table.name for table in tables_of(postgres_url)]
+    assert "person" not in [table.name for table in tables_of(postgres_url)]
     assert upgrade(postgres_url) == HEAD
