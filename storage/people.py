@@ -97,6 +97,14 @@ def by_login(connection: Connection, login: str, *, lock: bool = False) -> Store
     return _one(connection, select(person).where(person.c.login == folded(login)), lock)
 
 
+def need(connection: Connection, login: str) -> StoredPerson:
+    """The person with a login, whom nobody else changes until the commit. Raises PersonRefused."""
+    found = by_login(connection, login, lock=True)
+    if found is None:
+        raise PersonRefused(f"there is no person {folded(login)[:LOGIN_MAX]!a}; `expert-hub users list` shows all")
+    return found
+
+
 def by_id(connection: Connection, number: int, *, lock: bool = False) -> StoredPerson | None:
     """The person with a number. `lock`: nobody else changes him until the commit."""
     return _one(connection, select(person).where(person.c.id == number), lock)
@@ -131,7 +139,7 @@ def count_who_can_sign_in(connection: Connection, but_for: tuple[str, ...] = (),
 
 def set_password(connection: Connection, login: str, password_hash: str) -> int:
     """Give a person another password and end his sign-ins; his number. Raises PersonRefused."""
-    found = _need(connection, login)
+    found = need(connection, login)
     connection.execute(update(person).where(person.c.id == found.id).values(password_hash=password_hash))
     end_all(connection, found.id)
     return found.id
@@ -153,7 +161,7 @@ def remember_subject(connection: Connection, number: int, subject: str) -> None:
 
 def disable(connection: Connection, login: str, now: int) -> int:
     """Let a person in no more, and end his sign-ins; his number. Raises PersonRefused."""
-    found = _need(connection, login)
+    found = need(connection, login)
     connection.execute(
         update(person).where(person.c.id == found.id).values(disabled_at=func.coalesce(person.c.disabled_at, now))
     )
@@ -163,7 +171,7 @@ def disable(connection: Connection, login: str, now: int) -> int:
 
 def enable(connection: Connection, login: str) -> int:
     """Let a person in again; his number. Raises PersonRefused."""
-    found = _need(connection, login)
+    found = need(connection, login)
     connection.execute(update(person).where(person.c.id == found.id).values(disabled_at=None))
     return found.id
 
@@ -211,13 +219,6 @@ def prune(connection: Connection, now: int) -> int:
 
 def _holds(now: int) -> Any:
     return and_(signin.c.expires_at > now, signin.c.seen_at > now - IDLE_MS)
-
-
-def _need(connection: Connection, login: str) -> StoredPerson:
-    found = by_login(connection, login, lock=True)
-    if found is None:
-        raise PersonRefused(f"there is no person {folded(login)[:LOGIN_MAX]!a}; `expert-hub users list` shows all")
-    return found
 
 
 def _one(connection: Connection, query: Select[Any], lock: bool) -> StoredPerson | None:
