@@ -21,9 +21,17 @@ from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.errors import SettingsError
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
+from orchestrator.nearby import is_loopback
+from orchestrator.people import pages
+from orchestrator.people.guarding import require_rights
+from orchestrator.people.passwords import Passwords
+from orchestrator.people.rights import TWILIO, right_of
+from orchestrator.people.seeded import LOGINS, seed_people
+from orchestrator.people.signing_in import PASSWORDS
 from orchestrator.performing import Performer
 from orchestrator.ports import Bot, Conversations, Crm, Workers
 from orchestrator.reconciler import Reconciler
@@ -36,7 +44,8 @@ from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
 from storage.engine import is_postgres, writing_engine
-from storage.opening import ServiceLock, check, upgrade
+from storage.opening import ServiceLock, check, read, upgrade
+from storage.people import count_who_can_sign_in
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
@@ -50,15 +59,21 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
         app.add_routes(webhooks.routes())
+        app.add_routes(pages.routes())
     app.add_routes(debug.routes())
+    require_rights(app)
+    app[PASSWORDS] = Passwords()
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             service = await _service(settings, role, stack)
             app[SERVICE] = service
+            if settings.sandbox_mode and role != "effects":
+                await service.writer.run(lambda unit: seed_people(unit.connection, unit.now))
             await service.start()
             yield
             await service.drain()
+            app[PASSWORDS].close()
             await service.stop()
 
     app.cleanup_ctx.append(running)
@@ -67,8 +82,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
 
 @web.middleware
 async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what Twilio sends and how long it waits; operators' routes are not measured."""
-    if request.method != "POST" or request.match_info.route.resource is None:
+    """Count what Twilio sends and how long it waits; other routes are not measured."""
+    if right_of(request.match_info.handler) is not TWILIO or request.match_info.route.resource is None:
         return await handler(request)
     route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
     try:
@@ -85,7 +100,7 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
 async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
-    writer, reader = await _store(settings, stack)
+    writer, reader = await _store(settings, role, stack)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
@@ -129,7 +144,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
     )
 
 
-async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Readers]:
+async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:
     """The database, brought up to date: an SQLite file that is ours alone, or a PostgreSQL that others share."""
     url = settings.database_url
     is_ours = not is_postgres(url)
@@ -138,6 +153,8 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     await asyncio.to_thread(upgrade, url)
     if is_ours:
         await asyncio.to_thread(check, url)
+    if role != "effects":
+        await _insist_on_people(settings)
     if settings.sandbox_mode and settings.crm == "book":
         from orchestrator.customer_book import seed
 
@@ -147,6 +164,24 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     from storage.shared_writer import SharedWriter
 
     return SharedWriter(url, wall_clock), Readers(url)
+
+
+async def _insist_on_people(settings: Settings) -> None:
+    """A service that others can reach is for people; with nobody who can sign in, somebody forgot them. Raises
+    SettingsError."""
+    if settings.sandbox_mode or is_loopback(settings.host):
+        return
+    oidc = settings.oidc_issuer is not None
+    count = await asyncio.to_thread(
+        read, settings.database_url, lambda connection: count_who_can_sign_in(connection, LOGINS, oidc=oidc)
+    )
+    if count == 0:
+        raise SettingsError(
+            [
+                f"HOST: found {settings.host}, which others can reach, and nobody who can sign in;"
+                " add somebody first: `expert-hub users add LOGIN --role admin`"
+            ]
+        )
 
 
 def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:

@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
     bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
     admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
+    oidc_issuer: BaseAddress | None = Field(None, description="who else may say who somebody is: an OpenID provider")
+    oidc_client_id: str | None = Field(None, description="what that provider knows this service as")
+    oidc_client_secret: SecretStr | None = Field(None, description="the secret that goes with it")
     sandbox_port: Port = Field(8081, description="where the sandbox listens")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical")
     log_format: LogFormat = Field("json", description="json or console; console by default on a terminal")
@@ -356,6 +359,9 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
         if len(present) == 1:
             (missing,) = set(pair) - set(present)
             yield f"{missing}: found nothing, expected a value because {present[0]} is set: {advice}"
+    oidc = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    for missing in [name for name in oidc if name not in given and given.keys() & set(oidc)]:
+        yield f"{missing}: found nothing, expected a value: set {', '.join(oidc)}, or none of them"
     if _lower(given.get("CRM")) == "strapi":
         if "STRAPI_URL" not in given:
             yield "STRAPI_URL: found nothing, expected an address because CRM is strapi"
