@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from storage.opening import read
 from storage.people import StoredPerson, by_login, everybody
+from tests.e2e.doors import CREDENTIALS
 from tests.process.conftest import PATIENCE_S, Place
+from tests.process.test_commands import MISCONFIGURED
+from tests.visitors import visiting
 
 ADA, GRACE = "ada@example.test", "grace@example.test"
 SECRET, OTHER_SECRET = "correct horse battery", "staple battery horse"
@@ -136,3 +141,45 @@ def typing(place: Place, *arguments: str) -> Iterator[Terminal]:
         process.kill()
         process.wait()
         os.close(master)
+
+
+async def test_a_disabled_person_is_out_beside_a_running_service(place: Place) -> None:
+    place.run("users", "add", "boss", "--role", "admin", piped=SECRET.encode())
+    place.serve()
+    async with visiting(place.url) as visitor:
+        assert (await visitor.sign_in("boss", SECRET)).leads_to == "/console"
+        assert (await visitor.get("/signin")).status == 303
+        assert place.run("users", "disable", "boss").code == 0
+        assert (await visitor.get("/signin")).status == 200
+        place.run("users", "enable", "boss")
+        assert (await visitor.get("/signin")).status == 200
+        assert (await visitor.sign_in("boss", SECRET)).status == 303
+        assert place.run("users", "passwd", "boss", piped=OTHER_SECRET.encode()).code == 0
+        assert (await visitor.get("/signin")).status == 200
+        assert (await visitor.sign_in("boss", OTHER_SECRET)).status == 303
+
+
+def test_beyond_loopback_somebody_must_be_able_to_sign_in(place: Place) -> None:
+    """The account is Twilio's, as far as the service knows."""
+    reachable = {"HOST": "0.0.0.0", "TWILIO_API_URL": place.sandbox_url, **CREDENTIALS}
+    (line,) = place.run("serve", "--no-sandbox", **reachable).refused(MISCONFIGURED)
+    assert "HOST: found 0.0.0.0" in line
+    assert "`expert-hub users add LOGIN --role admin`" in line
+    place.run("users", "add", ADA, "--role", "worker", "--no-password")
+    assert place.run("serve", "--no-sandbox", **reachable).refused(MISCONFIGURED) == [line]
+    place.run("users", "add", GRACE, "--role", "admin", piped=SECRET.encode())
+    place.start("serve", "--no-sandbox", **reachable).wait_for("listens")
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HOST": "127.0.0.1", **CREDENTIALS}, {"HOST": "0.0.0.0"}], ids=["local", "sandbox"]
+)
+def test_on_loopback_and_in_the_sandbox_nobody_is_needed(place: Place, variables: dict[str, str]) -> None:
+    place.start("serve", "--no-sandbox", **variables, TWILIO_API_URL=place.sandbox_url).wait_for("listens")
+
+
+def test_a_replica_that_serves_no_pages_needs_nobody(place: Place, postgres_url: str) -> None:
+    reachable = {"HOST": "0.0.0.0", "DATABASE_URL": postgres_url, "TWILIO_API_URL": place.sandbox_url, **CREDENTIALS}
+    (line,) = place.run("serve", "--no-sandbox", "--role", "web", **reachable).refused(MISCONFIGURED)
+    assert "users add" in line
+    place.start("serve", "--no-sandbox", "--role", "effects", **reachable).wait_for("listens")
