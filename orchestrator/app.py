@@ -60,14 +60,21 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     if role != "effects":
         app.add_routes(webhooks.routes())
         app.add_routes(pages.routes())
+        if settings.oidc_issuer is not None:
+            from orchestrator.people import oidc_pages
+
+            app.add_routes(oidc_pages.routes())
     app.add_routes(debug.routes())
     require_rights(app)
     app[PASSWORDS] = Passwords()
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            service = await _service(settings, role, stack)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            service = await _service(settings, role, session, stack)
             app[SERVICE] = service
+            if settings.oidc_issuer is not None:
+                _open_to_provider(app, settings, session)
             if settings.sandbox_mode and role != "effects":
                 await service.writer.run(lambda unit: seed_people(unit.connection, unit.now))
             await service.start()
@@ -97,11 +104,10 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
     return response
 
 
-async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:
+async def _service(settings: Settings, role: Role, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Service:
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     writer, reader = await _store(settings, role, stack)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
     conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
@@ -142,6 +148,18 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
         crm=crm,
         hold=hold,
     )
+
+
+def _open_to_provider(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
+    """Let people be told by the provider of identities that the settings name."""
+    from orchestrator.people.oidc import PROVIDER, Provider
+
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    assert issuer is not None, "settings refuse some of OIDC_* without the others"
+    assert client_id is not None, "likewise"
+    assert secret is not None, "likewise"
+    come_back = f"{settings.public_url}/signin/oidc/callback"
+    app[PROVIDER] = Provider(issuer, client_id, secret.get_secret_value(), come_back, session)
 
 
 async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:

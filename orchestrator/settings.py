@@ -93,6 +93,13 @@ def _base_address(found: str) -> str:
     return _web_address(found).rstrip("/")
 
 
+def _issuer(found: str) -> str:
+    parts = urlsplit(_base_address(found))
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("its keys would come in clear")
+    return _base_address(found)
+
+
 def _visible(found: SecretStr) -> SecretStr:
     text = found.get_secret_value()
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -131,6 +138,9 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False), _NUMBER]
 Days = Annotated[float, Field(gt=0, le=TEN_YEARS_D, allow_inf_nan=False), _DAYS]
 BaseAddress = Annotated[str, AfterValidator(_base_address), _WEB]
 WebAddress = Annotated[str, AfterValidator(_web_address), _WEB]
+Issuer = Annotated[
+    str, AfterValidator(_issuer), Expected("an address that starts with https://, or with http:// on this machine")
+]
 Token = Annotated[SecretStr, AfterValidator(_visible), _TOKEN]
 AccountSid = Annotated[str, Field(pattern="^AC[0-9a-fA-F]{32}$"), Expected("AC and 32 hexadecimal digits")]
 WorkspaceSid = Annotated[str, Field(pattern="^WS[0-9a-fA-F]{32}$"), Expected("WS and 32 hexadecimal digits")]
@@ -215,7 +225,7 @@ class Settings(BaseSettings):
     bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
     bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
     admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
-    oidc_issuer: BaseAddress | None = Field(None, description="who else may say who somebody is: an OpenID provider")
+    oidc_issuer: Issuer | None = Field(None, description="an OpenID provider that says who people are")
     oidc_client_id: str | None = Field(None, description="what that provider knows this service as")
     oidc_client_secret: SecretStr | None = Field(None, description="the secret that goes with it")
     sandbox_port: Port = Field(8081, description="where the sandbox listens")

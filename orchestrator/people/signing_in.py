@@ -44,7 +44,7 @@ async def by_password(request: web.Request, login: str, password: str) -> tuple[
     if not login.strip() or not password or len(login) > LOGIN_MAX:
         raise SignInRefused
     login = folded(login)
-    tried = await _try(request, login)
+    tried = await try_once(request, login)
     found = await request.app[SERVICE].reader.read(lambda connection: people.by_login(connection, login))
     hashed = None if found is None or found.disabled_at is not None else found.password_hash
     verdict = await request.app[PASSWORDS].verify(hashed, password)
@@ -89,9 +89,12 @@ async def begin(
     return token, person
 
 
-async def _try(request: web.Request, login: str) -> Attempt:
-    """Count a try, and sweep out what is over. Raises TriedTooOften and StorageError."""
-    keys = [_key("login", login), _key("address", _household(request.remote))]
+async def try_once(request: web.Request, login: str | None = None) -> Attempt:
+    """Count a try of whoever asks, under a login if there is one, and sweep out what is over. Raises TriedTooOften and
+    StorageError."""
+    keys = [_key("address", _household(request.remote))]
+    if login is not None:
+        keys.append(_key("login", login))
 
     def work(unit: Unit) -> Attempt:
         attempts.prune(unit.connection, unit.now)

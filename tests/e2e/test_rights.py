@@ -24,11 +24,13 @@ NOBODY = "nobody"
 LOGINS = {role: f"{role}@example.test" for role in Role} | {Role.worker: "ada@example.test"}
 SID = "CH" + "0" * 32
 TOKEN = "operators-only"
+# Nobody answers there.
+OIDC = {"OIDC_ISSUER": "http://127.0.0.1:9", "OIDC_CLIENT_ID": "hub", "OIDC_CLIENT_SECRET": "canary"}
 
 
 def routes() -> list[tuple[str, str, Right]]:
     """Method, path and right of every route; a parameter is a SID, which nothing has."""
-    app = build_app(Settings.load({}))
+    app = build_app(Settings.load(OIDC))
     return sorted(
         {
             (route.method, re.sub(r"\{[^}]*\}", SID, route.resource.canonical), right)
@@ -56,7 +58,7 @@ def may(role: str, right: Right) -> bool:
 @pytest.fixture
 async def people(bare_house: House) -> AsyncIterator[dict[str, Visitor]]:
     """Somebody of each role, signed in, and nobody."""
-    await bare_house.start(ADMIN_TOKEN=TOKEN)
+    await bare_house.start(ADMIN_TOKEN=TOKEN, **OIDC)
     async with AsyncExitStack() as stack:
         visitors = {who: await stack.enter_async_context(visiting(bare_house.url)) for who in (NOBODY, *Role)}
         await visitors[NOBODY].get("/signin")
@@ -111,7 +113,7 @@ async def test_an_operator_may_with_his_token(people: dict[str, Visitor]) -> Non
 
 
 def test_the_matrix_covers_every_route_and_every_right_is_used_somewhere() -> None:
-    app = build_app(Settings.load({}))
+    app = build_app(Settings.load(OIDC))
     walked = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
     assert len(walked) == len(ROUTES)
     assert {EVERYBODY, TWILIO, OPERATOR, SIGNED_IN} <= {right for _method, _path, right in ROUTES}
