@@ -13,7 +13,8 @@ from orchestrator.directory import Directory
 from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
-from states.events import Event
+from states.events import Event, WorkerJoined
+from states.facts import ParticipantPresent
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
 from storage.unit import About, Unit
@@ -152,7 +153,8 @@ class Intake:
             )
             result = outcome.event(unit) if callable(outcome.event) else outcome.event
             if isinstance(result, Report):
-                take(unit, result, known)
+                if not take(unit, result, known):
+                    _bring_back(unit, due, result)
             elif result is not None:
                 admit_result(unit, due.conversation_sid, due.key, result)
             if outcome.index is not None:
@@ -167,6 +169,19 @@ class Intake:
 def _about(report: Report) -> About:
     address = getattr(report.fact, "address", None) or getattr(report.fact, "author", None)
     return About(report.conversation_sid, report.key, address=address)
+
+
+def _bring_back(unit: Unit, due: Due, report: Report) -> None:
+    """A worker was to be added who is there still, for he could not be removed before: it is known when he joined, and
+    that he has joined now is not."""
+    stored, fact = unit.conversation(report.conversation_sid), report.fact
+    if stored is None or not isinstance(fact, ParticipantPresent) or fact.identity is None:
+        return
+    awaited = {
+        claim.identity.casefold() for claim in (stored.conversation.claim, *stored.conversation.withdrawn) if claim
+    }
+    if fact.identity.casefold() in awaited and fact.participant_sid not in stored.conversation.gone:
+        admit_result(unit, due.conversation_sid, due.key, WorkerJoined(fact.identity, fact.participant_sid))
 
 
 def _is_over(unit: Unit, due: Due) -> bool:
