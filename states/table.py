@@ -115,7 +115,7 @@ TRANSITIONS = (
         does=("note_assignment", "stop_routing"),
     ),
     Row("worker_joined", OPEN, None, guards=("has_left",), does=("note_assignment",)),
-    Row("worker_joined", OPEN, None, guards=("is_leaving",)),
+    Row("worker_joined", OPEN, None, guards=("is_leaving",), does=("note_assignment",)),
     Row("worker_joined", OPEN, None, guards=("is_not_wanted",), does=("note_assignment", "turn_away")),
     Row(
         "worker_joined",

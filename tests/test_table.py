@@ -164,6 +164,7 @@ CASES: list[Case] = [
     *stays(["with_worker"], BOB_RELIEVED, WorkerJoined("eve@example.test", ParticipantSid("MB3"))),
     *stays(["with_worker"], BOB_RELIEVED | ADA_GONE, ADA_JOINED, "has_left", ASSIGNED),
     *stays(OPEN, ADA_LEAVING, ADA_JOINED, "is_leaving"),
+    *stays(["awaiting_choice"], ADA_LEAVING | ADA_UNWANTED, ADA_JOINED, "is_leaving", ASSIGNED),
     ("routing", ADA_LEAVING | ANYONE_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
     *stays(OPEN, ADA_UNWANTED, ADA_JOINED, "is_not_wanted", ASSIGNED, REMOVE),
     ("awaiting_choice", ADA_UNWANTED | ANYONE_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
