@@ -12,40 +12,39 @@ import aiohttp
 from aiohttp import web
 
 from orchestrator import debug, metrics, webhooks
+from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
+from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
-from orchestrator.errors import SettingsError
+from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
-from orchestrator.nearby import is_loopback
-from orchestrator.people import pages
 from orchestrator.people.guarding import require_rights
-from orchestrator.people.passwords import Passwords
+from orchestrator.people.reception import add_reception, insist_on_people, open_reception
 from orchestrator.people.rights import TWILIO, right_of
-from orchestrator.people.seeded import LOGINS, seed_people
-from orchestrator.people.signing_in import PASSWORDS
 from orchestrator.performing import Performer
-from orchestrator.ports import Bot, Conversations, Crm, Workers
+from orchestrator.pictures import Pictures
+from orchestrator.ports import Bot, Crm, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
-from orchestrator.service import SERVICE, Role, Service
+from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
+from orchestrator.starting import Starter
 from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
 from storage.engine import is_postgres, writing_engine
-from storage.opening import ServiceLock, check, read, upgrade
-from storage.people import count_who_can_sign_in
+from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
@@ -54,37 +53,37 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
-    """The service as an application; it opens the database when it starts. Raises nothing until then. `role`: whether
-    this replica takes webhooks, carries out effects, or both."""
+    """The service as an application; it opens the database when it starts. Raises RightMissing for a route that does
+    not say who may use it, and nothing else until then. `role`: whether this replica takes webhooks, carries out
+    effects, or both."""
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
         app.add_routes(webhooks.routes())
-        app.add_routes(pages.routes())
-        if settings.oidc_issuer is not None:
-            from orchestrator.people import oidc_pages
-
-            app.add_routes(oidc_pages.routes())
+        add_reception(app, settings)
     app.add_routes(debug.routes())
     require_rights(app)
-    app[PASSWORDS] = Passwords()
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             service = await _service(settings, role, session, stack)
             app[SERVICE] = service
-            if settings.oidc_issuer is not None:
-                _open_to_provider(app, settings, session)
-            if settings.sandbox_mode and role != "effects":
-                await service.writer.run(lambda unit: seed_people(unit.connection, unit.now))
+            if role != "effects":
+                await open_reception(app, settings, session)
             await service.start()
             yield
             await service.drain()
-            app[PASSWORDS].close()
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    app.on_shutdown.append(_hang_up)
     return app
+
+
+async def _hang_up(app: web.Application) -> None:
+    """Who watches would hold up the end for as long as requests are waited for."""
+    if SERVICE in app:
+        app[SERVICE].feed.close()
 
 
 @web.middleware
@@ -108,7 +107,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     writer, reader = await _store(settings, role, stack)
-    conversations, workers, hold = _twilio(settings, stack)
+    client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
     directory = Directory(workers)
@@ -132,6 +131,15 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
     membership.on_joined = dispatcher.start_over
     looker = Looker(writer, intake, conversations, directory, grace_ms)
+    acts = Acts(
+        writer,
+        directory,
+        workers,
+        Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
+        Pictures(reader, _media(settings, client, session)),
+        on_availability=lambda: writer.tell(WORKERS),
+        on_due=lambda: writer.tell(EFFECTS),
+    )
     return Service(
         settings=settings,
         role=role,
@@ -147,19 +155,9 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         retention=Retention(writer, settings.retention_days),
         crm=crm,
         hold=hold,
+        acts=acts,
+        feed=Feed(writer),
     )
-
-
-def _open_to_provider(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
-    """Let people be told by the provider of identities that the settings name."""
-    from orchestrator.people.oidc import PROVIDER, Provider
-
-    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
-    assert issuer is not None, "settings refuse some of OIDC_* without the others"
-    assert client_id is not None, "likewise"
-    assert secret is not None, "likewise"
-    come_back = f"{settings.public_url}/signin/oidc/callback"
-    app[PROVIDER] = Provider(issuer, client_id, secret.get_secret_value(), come_back, session)
 
 
 async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:
@@ -172,7 +170,7 @@ async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple
     if is_ours:
         await asyncio.to_thread(check, url)
     if role != "effects":
-        await _insist_on_people(settings)
+        await insist_on_people(settings)
     if settings.sandbox_mode and settings.crm == "book":
         from orchestrator.customer_book import seed
 
@@ -184,26 +182,10 @@ async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple
     return SharedWriter(url, wall_clock), Readers(url)
 
 
-async def _insist_on_people(settings: Settings) -> None:
-    """A service that others can reach is for people; with nobody who can sign in, somebody forgot them. Raises
-    SettingsError."""
-    if settings.sandbox_mode or is_loopback(settings.host):
-        return
-    oidc = settings.oidc_issuer is not None
-    count = await asyncio.to_thread(
-        read, settings.database_url, lambda connection: count_who_can_sign_in(connection, LOGINS, oidc=oidc)
-    )
-    if count == 0:
-        raise SettingsError(
-            [
-                f"HOST: found {settings.host}, which others can reach, and nobody who can sign in;"
-                " add somebody first: `expert-hub users add LOGIN --role admin`"
-            ]
-        )
-
-
-def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
-    """Twilio's two sides, over the official client and our transport."""
+def _twilio(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[TwilioClient, TwilioConversations, Workers | None, AccountHold]:
+    """The official client over our transport, and Twilio's two sides over it."""
     hold = AccountHold()
     client = TwilioClient(
         settings.twilio_account_sid,
@@ -213,12 +195,17 @@ def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, W
         hold,
     )
     stack.push_async_callback(client.close)
-    conversations = TwilioConversations(client)
+    conversations = TwilioConversations(client, settings.messaging_service_sid)
     hold.probe = conversations.any_one
     workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
     if workspace is None or queue is None:
-        return conversations, None, hold
-    return conversations, TwilioTaskRouter(client, workspace, queue), hold
+        return client, conversations, None, hold
+    return client, conversations, TwilioTaskRouter(client, workspace, queue), hold
+
+
+def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
+    credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
+    return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
 
 
 def _crm(settings: Settings, reader: Readers, session: aiohttp.ClientSession) -> Crm:
