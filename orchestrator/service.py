@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
@@ -35,7 +36,7 @@ READY_LIMIT_S = 2.0
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
 # What replicas hint at to one another.
-WORKERS, LOOKS = "workers", "looks"
+WORKERS, LOOKS, EFFECTS = "workers", "looks", "effects"
 Role = Literal["web", "effects", "all"]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
@@ -59,6 +60,7 @@ class Service:
     retention: Retention
     crm: GuardedCrm
     hold: AccountHold
+    acts: Acts
     feed: Feed
     ready: bool = False
     _probed_at: float = float("-inf")
