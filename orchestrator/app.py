@@ -23,6 +23,7 @@ from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -66,7 +67,14 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    app.on_shutdown.append(_hang_up)
     return app
+
+
+async def _hang_up(app: web.Application) -> None:
+    """Who watches would hold up the end for as long as requests are waited for."""
+    if SERVICE in app:
+        app[SERVICE].feed.close()
 
 
 @web.middleware
@@ -140,6 +148,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
         crm=crm,
         hold=hold,
         acts=acts,
+        feed=Feed(writer),
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -60,6 +61,7 @@ class Service:
     crm: GuardedCrm
     hold: AccountHold
     acts: Acts
+    feed: Feed
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None
@@ -73,6 +75,7 @@ class Service:
         self.writer.may_start = self.role != "web"
         await self.dispatcher.recover()
         self.writer.on_told = self._told
+        self.feed.start()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = self._accepted_again
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
@@ -80,6 +83,8 @@ class Service:
             self.directory.keep_fresh,
             self.hold.run,
         ]
+        if self.writer.is_shared:
+            loops.append(self.feed.run)
         if self.role == "web":
             self.intake.on_due = lambda: self.writer.tell(LOOKS)
         else:
@@ -131,6 +136,8 @@ class Service:
 
     def _told(self, what: str) -> None:
         """A hint, perhaps of another replica."""
+        if self.feed.hear(what):
+            return
         if what == WORKERS:
             self.directory.stale.set()
             self.waiting_room.hint()
