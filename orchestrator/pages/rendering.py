@@ -84,7 +84,7 @@ def render(request: web.Request, template: str, /, status: int = 200, **context:
 def _csrf(request: web.Request) -> str:
     if PERSON not in request:
         return ""
-    from orchestrator.people.guarding import csrf_of  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from orchestrator.people.guarding import csrf_of
 
     return str(csrf_of(request))
 
