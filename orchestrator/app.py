@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, pages, webhooks
+from orchestrator import debug, metrics, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
@@ -60,7 +60,7 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     if role != "effects":
         app.add_routes(webhooks.routes())
         add_reception(app, settings)
-        app.add_routes(pages.routes())
+        app.add_routes([*pages.routes(), *phone.routes()])
         pages.attach(app)
     app.add_routes(debug.routes())
     require_rights(app)
@@ -78,6 +78,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    if role != "effects":
+        phone.attach(app)
     app.on_shutdown.append(_hang_up)
     return app
 
