@@ -140,6 +140,8 @@ def test_a_csv_file_is_imported_into_a_fresh_database_and_twice_changes_nothing(
         "links": [],
         "details": {},
         "worker": "ada@example.test",
+        "language": None,
+        "consent": [],
     }
     csv.write_text("\n".join(line for line in CSV.splitlines() if line[0] in "c14"))
     again = place.run("customers", "import", str(csv))
