@@ -1,11 +1,11 @@
 """Bringing customers into the built-in book: from a file or from Strapi, and the first three for the sandbox.
 
-Rows are written a batch at a time, each in a transaction of its own, and between two of them the database is left to
-whoever else writes. An import that was cut off is begun again: what is in the book already changes nothing.
+Rows are written a batch at a time, each in a transaction of its own; reading the next takes longer than writing, and
+leaves the database to whoever else writes. An import that was cut off is begun again: what is in the book already
+changes nothing.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,13 +59,10 @@ class _Import:
 
     def _save(self) -> None:
         batch = [(customer, _keys(customer)) for customer in self._batch]
-        began = time.monotonic()
         self._changed += write(self._url, lambda connection: save_customers(connection, batch))
         self._read += len(batch)
         self._batch = []
         self._tell(self._read)
-        # SQLite lets in whoever asks first: half of the time is left to the service.
-        time.sleep(time.monotonic() - began)
 
 
 def import_file(url: str, file: Path, tell: Callable[[int], None] = lambda _read: None) -> ImportReport:

@@ -20,6 +20,8 @@ def containing(
 ) -> Select[*tuple[object, ...]]:
     """`wanted` customers, those of `owner` or all, narrowed to those whose search text contains `part` (folded)."""
     if conn.dialect.name == "postgresql":
+        if len(part) < _GRAM:
+            return wanted.where(func.strpos(customer.c.search, part) > 0)
         return wanted.where(customer.c.search.contains(part, autoescape=True))
     # Not LIKE: instr is exact, and faster where everything is read.
     found = wanted.where(func.instr(customer.c.search, part) > 0)
