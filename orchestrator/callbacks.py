@@ -88,6 +88,7 @@ async def _details(form: Form, crm: Crm) -> object:
         "channels": [
             {"type": channel.type, "value": twilio_address(channel.type, channel.value)}
             for channel in customer.channels
+            if customer.may_be_started(channel.type)  # a client offers to write on what is shown here
         ],
         "links": [
             {"type": link.type, "value": link.value, "display_name": link.display_name} for link in customer.links

@@ -1,5 +1,6 @@
 """A CRM of each kind with nobody in it, and one way to put people there: what the contract of the port is tried on."""
 
+import asyncio
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -186,8 +187,6 @@ async def _served(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def _in_thread(work: Callable[[], object]) -> None:
-    import asyncio
-
     await asyncio.to_thread(work)
 
 
