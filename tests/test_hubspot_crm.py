@@ -75,6 +75,24 @@ async def test_a_contact_becomes_a_customer(hubspot: HubSpot, crm: HubSpotCrm) -
     assert await crm.find_by_address("whatsapp:+33600000001") == found
 
 
+async def test_a_further_email_address_is_his_and_one_that_only_looks_alike_is_not(
+    hubspot: HubSpot, crm: HubSpotCrm
+) -> None:
+    hubspot.add(firstname="Other", hs_additional_emails="JO@EXAMPLE.TEST.example")
+    jo = hubspot.add(
+        firstname="Jo", email="jo.ellis@example.test", hs_additional_emails="j@example.test;jo@example.test"
+    )
+    found = await crm.find_by_address("Jo@example.test")
+    assert found is not None
+    assert found.customer_id == jo
+    assert [channel.value for channel in found.channels] == [
+        "jo.ellis@example.test",
+        "j@example.test",
+        "jo@example.test",
+    ]
+    assert await crm.find_by_address("o@example.test") is None
+
+
 async def test_a_contact_without_a_name_has_his_address_and_one_with_neither_is_none(
     hubspot: HubSpot, crm: HubSpotCrm
 ) -> None:

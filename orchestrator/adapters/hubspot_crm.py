@@ -29,13 +29,14 @@ OWNERS_PAGE = "100"
 # What they are called, and which channel they are; HubSpot keeps each once more without its country code.
 _SMS = ("mobilephone", "phone")
 _WHATSAPP = "hs_whatsapp_phone_number"
+_MORE_EMAILS = "hs_additional_emails"  # separated by semicolons
 _SEARCHABLE = ("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number")
 _WITH_COUNTRY = (
     "hs_searchable_calculated_international_phone_number",
     "hs_searchable_calculated_international_mobile_number",
 )
 PROPERTIES = (
-    "firstname", "lastname", "email", *_SMS, _WHATSAPP, "jobtitle", "hs_language", "hubspot_owner_id",
+    "firstname", "lastname", "email", _MORE_EMAILS, *_SMS, _WHATSAPP, "jobtitle", "hs_language", "hubspot_owner_id",
 )  # fmt: skip
 _ID = re.compile(r"[1-9]\d{0,18}", re.ASCII)
 _NUMBER_PART = re.compile(r"[+\d\s().\-/]*", re.ASCII)
@@ -78,13 +79,11 @@ class HubSpotCrm:
                 groups = [[_filter(name, "EQ", key)] for name in (*_SMS, _WHATSAPP)]
                 groups += [[_filter(name, "CONTAINS_TOKEN", f"*{national_number(key)}")] for name in _SEARCHABLE]
             elif "@" in key:
-                groups = [[_filter("email", "EQ", key)], [_filter("hs_additional_emails", "CONTAINS_TOKEN", key)]]
+                groups = [[_filter("email", "EQ", key)], [_filter(_MORE_EMAILS, "CONTAINS_TOKEN", key)]]
             else:
                 return None  # HubSpot knows no other addresses
             found = await self._search(groups, SAME_NUMBER_MAX)
-        if is_phone(key):
-            return next((one for one in found if key in [channel_key(c.type, c.value) for c in one.channels]), None)
-        return next(iter(found), None)
+        return next((one for one in found if key in [channel_key(c.type, c.value) for c in one.channels]), None)
 
     async def find(self, customer_id: str) -> Customer | None:
         """The customer with this record id."""
@@ -180,11 +179,13 @@ class HubSpotCrm:
 
     def _channels(self, fields: Mapping[str, Any]) -> list[Channel]:
         numbers = dict.fromkeys(in_country(number, self._country) for number in _texts(fields, _SMS))
+        further = (_text(fields, _MORE_EMAILS) or "").split(";")
+        emails = dict.fromkeys([*_texts(fields, ("email",)), *(one.strip() for one in further if one.strip())])
         whatsapp = [in_country(number, self._country) for number in _texts(fields, (_WHATSAPP,))]
         return [
             *(Channel("sms", number) for number in numbers),
             *(Channel("whatsapp", f"whatsapp:{number}") for number in whatsapp),
-            *(Channel("email", address) for address in _texts(fields, ("email",))),
+            *(Channel("email", address) for address in emails),
         ]
 
 

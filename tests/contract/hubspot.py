@@ -100,7 +100,9 @@ def _fits(contact: dict[str, Any], wanted: dict[str, str]) -> bool:
         case "GT":
             return int(value) > int(wanted["value"])
         case "CONTAINS_TOKEN":
-            return value != "" and fnmatch.fnmatchcase(value.lower(), wanted["value"].lower())
+            # More than asked for, as a search engine is wont to find: an address is looked for within all of them.
+            pattern = f"*{wanted['value'].lower()}*" if "@" in value else wanted["value"].lower()
+            return value != "" and fnmatch.fnmatchcase(value.lower(), pattern)
     raise AssertionError(f"no such operator: {wanted}")
 
 
