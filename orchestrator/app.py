@@ -16,6 +16,7 @@ from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
+from orchestrator.adapters.returning_bot import ReturningBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
@@ -36,6 +37,7 @@ from orchestrator.ports import Bot, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
+from orchestrator.returning import Returning
 from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.starting import Starter
@@ -118,15 +120,18 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
     stack.push_async_callback(crm.close)
+    returning = Returning(crm, directory, reader, settings.cover, settings.last_worker_days)
+    bot = _bot(settings, session)
     performer = Performer(
         conversations,
         workers,
         directory,
-        _bot(settings, session),
+        ReturningBot(bot, returning) if settings.bot == "menu" else bot,
         crm,
         writer,
         settings.quiet_period_s,
         settings.effect_timeout_s,
+        returning=returning,
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s

@@ -187,10 +187,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a bot says (may be empty only where it routes) and where the customer goes; `identity` for route email."""
+    """What a bot says (may be empty only where it routes) and where the customer goes; `identity` for route email;
+    route last: to the person he talked to last."""
 
     message: str
-    route: Literal["no", "agent", "email"]
+    route: Literal["no", "agent", "email", "last"]
     identity: str | None = None
 
 

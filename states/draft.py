@@ -15,6 +15,7 @@ from states.effects import (
     CloseConversation,
     Effect,
     FindCustomer,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     RemoveParticipant,
@@ -190,6 +191,19 @@ class Draft(Guards):
         asked = self.trigger == "bot_replied"
         named = self.event.identity if asked else read_choice(self.event.body).identity
         self._ask_for(FindWorker(str(named), self.next.turn, quiet=True))
+
+    @writes(FindLast)
+    def find_last(self) -> None:
+        """Look for whom the customer knows."""
+        kept = self.next
+        customer_id = None if kept.customer is None else kept.customer.customer_id
+        self._ask_for(FindLast(kept.turn, kept.address, customer_id))
+
+    @writes(SendMessage)
+    def say_last_is_away(self) -> None:
+        """Say that whom the customer knows is not there, and that somebody else is looked for."""
+        name = self.event.name
+        self._say(texts.LAST_NOT_FOUND if name is None else texts.LAST_IS_AWAY.format(name=name))
 
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:

@@ -74,6 +74,13 @@ TRANSITIONS = (
         guards=("bot_asks_for_anyone",),
         does=("say_reply", "end_bot_turn", "find_longest_idle"),
     ),
+    Row(
+        "bot_replied",
+        ("awaiting_choice",),
+        "routing",
+        guards=("bot_asks_for_last",),
+        does=("say_reply", "end_bot_turn", "find_last"),
+    ),
     Row("bot_replied", ("awaiting_choice",), None, guards=("bot_asks_in_vain",), does=("say_no_routing",)),
     Row("bot_replied", ("awaiting_choice",), None, guards=("bot_has_turn",), does=("say_reply",)),
     Row("bot_replied", ("routing",), None, guards=("late_answer_names_worker",), does=("find_worker_quietly",)),
@@ -98,6 +105,14 @@ TRANSITIONS = (
         does=("stop_routing", "say_no_such_worker"),
     ),
     Row("no_such_worker", STATES, None),
+    Row(
+        "last_worker_away",
+        ("routing",),
+        None,
+        guards=("is_looked_for",),
+        does=("say_last_is_away", "find_longest_idle"),
+    ),
+    Row("last_worker_away", STATES, None),
     Row(
         "nobody_available",
         ("routing",),

@@ -11,6 +11,8 @@ NOT_REACHABLE = (
     "We could not bring anybody in just now. Please try again: send the email address of the person you want, or AGENT."
 )
 NO_ROUTING = "Nobody can be called into this conversation at the moment. Please try again later."
+LAST_IS_AWAY = "{name} is not here just now. I am looking for somebody else who can help you."
+LAST_NOT_FOUND = "I could not find the person you talked to last. I am looking for somebody else who can help you."
 BOT_TROUBLE = "I am sorry, I have trouble understanding right now. Let me find somebody for you."
 BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please try again in a moment."
 

@@ -19,6 +19,7 @@ from storage import codec
 from storage.errors import VersionConflict
 from storage.lanes import Lanes
 from storage.looks import Looks
+from storage.relationships import Relationships
 from storage.schema import conversation, history, inbox
 from storage.statements import Sql, Statement, inserting, sql_of
 from storage.talk import Talk
@@ -67,6 +68,7 @@ class Unit:
     lanes: Lanes = field(init=False)
     looks: Looks = field(init=False)
     talk: Talk = field(init=False)
+    relationships: Relationships = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Unit:
         self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
         self.talk = Talk(self.sql, self.now)
+        self.relationships = Relationships(self.sql, self.now)
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
@@ -157,6 +160,7 @@ class Unit:
         if following.workers is not before.workers:
             was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
             self.talk.workers(following.sid, was, is_now)
+        self.relationships.note(before, following)
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -216,6 +220,7 @@ class Unit:
             self._history = []
         self.looks.flush()
         self.talk.flush()
+        self.relationships.flush()
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
