@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from orchestrator.addresses import split_prefix
 from orchestrator.callbacks import may_see, name_of
 from orchestrator.errors import CrmUnavailable
 from orchestrator.pages import answer_json, render
@@ -86,6 +87,7 @@ async def page(desk: Desk) -> web.StreamResponse:
         **frame | {"current": stored.conversation.sid},
         conversation=stored.conversation,
         name=_name(stored.conversation, card),
+        address=split_prefix(stored.conversation.address or "")[1],
         channel_type=channel_of(stored.conversation),
         messages=said(stored.entries, stored.conversation, desk.identity, clock),
         is_past="before" in desk.request.query,
