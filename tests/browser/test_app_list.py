@@ -133,3 +133,16 @@ async def test_five_thousand_conversations_do_not_slow_the_list(browser: Browser
         await expect(page.locator("#rows > li").first).to_contain_text("I am here, too", timeout=3000)
         await page.get_by_role("link", name="Older conversations").click()
         await expect(page.locator("#rows > li")).to_have_count(50)
+
+
+async def test_it_rings_wherever_in_the_app_one_is_unless_muted(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/customers")
+        await with_worker(house)
+        await expect(page).to_have_title("(1) Customers · expert-hub")
+        assert int(await page.evaluate("document.documentElement.dataset.rang")) == 1
+        await page.get_by_label("Grace: account").click()
+        sound = page.get_by_role("button", name="Sound on")
+        await sound.click()
+        await expect(page.get_by_role("button", name="Sound off")).to_be_visible()
+        assert await page.evaluate("localStorage.getItem('muted')") == "yes"
