@@ -36,7 +36,8 @@ class Switches:
 
 @dataclass(slots=True)
 class Sandbox:
-    """One account, with those it talks to. `account_status`: or `suspended`. `service_url` is where its webhooks go until they are set elsewhere."""
+    """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere;
+    `account_status` may be `suspended`."""
 
     world: World
     service_url: str
