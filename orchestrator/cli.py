@@ -14,6 +14,7 @@ from orchestrator.collecting import made_to_stay
 from orchestrator.commands.conversations import conversations
 from orchestrator.commands.customers import customers
 from orchestrator.commands.database import db
+from orchestrator.commands.doctor import doctor
 from orchestrator.commands.parked import effects, inbox
 from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, commands, fail, print_json, read
 from orchestrator.commands.twilio import twilio
@@ -39,6 +40,7 @@ app.add_typer(effects, name="effects")
 app.add_typer(inbox, name="inbox")
 app.add_typer(db, name="db")
 app.add_typer(twilio, name="twilio")
+app.command()(doctor)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from orchestrator.adapters.outcomes import calling
 from orchestrator.adapters.twilio_client import Connect
@@ -57,7 +58,7 @@ class Survey:
 
 async def survey(connect: Connect, settings: Settings, base: str) -> Survey:
     """Read everything `wanted` names. Raises EffectError."""
-    service_sid, notes = await _scope(connect)
+    service_sid, notes = await scope(connect)
     fields = wanted(settings, base, service_sid)
     resources = [resource_of(connect, key) for key in fields]
     found = await asyncio.gather(*(resource.read() for resource in resources))
@@ -65,7 +66,7 @@ async def survey(connect: Connect, settings: Settings, base: str) -> Survey:
     return Survey(differences, notes + list(_notes(settings, base)))
 
 
-async def _scope(connect: Connect) -> tuple[str | None, list[str]]:
+async def scope(connect: Connect) -> tuple[str | None, list[str]]:
     """Whose webhooks to set. Twilio documents those of the account and those of a chat service, and not what happens
     when both are set; so the service's are used only where it has some and the account has none."""
     with calling():
@@ -95,7 +96,7 @@ def _notes(settings: Settings, base: str) -> list[str]:
             f"the service checks signatures against PUBLIC_URL, which is {settings.public_url} here: set"
             f" PUBLIC_URL={base} where it runs, or it refuses every webhook"
         )
-    if not settings.twilio_api_url and is_loopback(base.partition("://")[2].rpartition(":")[0]):
+    if not settings.twilio_api_url and is_loopback(urlsplit(base).hostname or ""):
         notes.append("Twilio cannot reach a loopback address")
     if not settings.taskrouter_workspace_sid:
         notes.append("TASKROUTER_WORKSPACE_SID is not set: no workspace is looked at")
