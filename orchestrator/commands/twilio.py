@@ -82,7 +82,8 @@ class _Asking:
             return not self.dry_run
         if not sys.stdin.isatty():
             fail("this would write, and there is no terminal to ask on: say --yes, or --dry-run to look", WRONG_USAGE)
-        return typer.confirm("Write this?", err=True)
+        typer.echo("Write this? [y/N] ", err=True, nl=False)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def say(self, line: str) -> None:
         """A line for people."""

@@ -19,7 +19,7 @@ from orchestrator.cli import app
 from orchestrator.sandbox import seeds
 from storage.opening import write
 from storage.schema import person
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, on_both
 
 Doctor = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 NEEDED = (
@@ -69,6 +69,7 @@ def wrong(checks: dict[str, Any]) -> set[str]:
     return {name for name, each in checks.items() if each["verdict"] == "wrong"}
 
 
+@on_both
 async def test_a_house_in_order_has_nothing_wrong_and_is_left_as_it_was(house: House, doctor: Doctor) -> None:
     before = await house.ledger()
     code, checks = await doctor()
