@@ -13,9 +13,14 @@ from orchestrator.directory import Directory
 from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
-from states.events import Event
+from states.effects import SendMessage
+from states.events import Event, WorkerJoined
+from states.facts import MessagePublished, ParticipantPresent
+from states.names import MessageSid
+from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
+from storage.talk import Receipt
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -74,11 +79,21 @@ class Intake:
             self.on_due()
         return fresh
 
-    async def note(self, key: str, kind: str, conversation_sid: str, deadline: float | None = None) -> None:
-        """Record an event that the machine has nothing to decide about. `deadline`: as above."""
+    async def note(
+        self,
+        key: str,
+        kind: str,
+        conversation_sid: str,
+        deadline: float | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Record an event that the machine has nothing to decide about, and the `receipt` it is for a message, if it is
+        one. `deadline`: as above."""
 
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
+                if receipt is not None:
+                    unit.talk.reached(receipt)
                 unit.record(
                     key=key,
                     conversation_sid=conversation_sid,
@@ -152,10 +167,12 @@ class Intake:
             )
             result = outcome.event(unit) if callable(outcome.event) else outcome.event
             if isinstance(result, Report):
-                take(unit, result, known)
+                if not take(unit, result, known):
+                    _bring_back(unit, due, result)
             elif result is not None:
                 admit_result(unit, due.conversation_sid, due.key, result)
             if outcome.index is not None:
+                _note_sent(unit, due, outcome)
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
             return twice
 
@@ -167,6 +184,27 @@ class Intake:
 def _about(report: Report) -> About:
     address = getattr(report.fact, "address", None) or getattr(report.fact, "author", None)
     return About(report.conversation_sid, report.key, address=address)
+
+
+def _bring_back(unit: Unit, due: Due, report: Report) -> None:
+    """A worker was to be added who is there still, for he could not be removed before: it is known when he joined, and
+    that he has joined now is not."""
+    stored, fact = unit.conversation(report.conversation_sid), report.fact
+    if stored is None or not isinstance(fact, ParticipantPresent) or fact.identity is None:
+        return
+    awaited = {
+        claim.identity.casefold() for claim in (stored.conversation.claim, *stored.conversation.withdrawn) if claim
+    }
+    if fact.identity.casefold() in awaited and fact.participant_sid not in stored.conversation.gone:
+        admit_result(unit, due.conversation_sid, due.key, WorkerJoined(fact.identity, fact.participant_sid))
+
+
+def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
+    """A message of ours stands in the conversation: nobody but this effect may ever tell."""
+    effect = codec.decode(due.payload)
+    if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
+        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body)
+        unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 
 
 def _is_over(unit: Unit, due: Due) -> bool:

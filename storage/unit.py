@@ -21,6 +21,7 @@ from storage.lanes import Lanes
 from storage.looks import Looks
 from storage.schema import conversation, history, inbox
 from storage.statements import Sql, Statement, inserting, sql_of
+from storage.talk import Talk
 
 
 class About(NamedTuple):
@@ -65,17 +66,20 @@ class Unit:
     sql: Sql = field(init=False)
     lanes: Lanes = field(init=False)
     looks: Looks = field(init=False)
+    talk: Talk = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unheard: set[str] = field(default_factory=set)
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     _pairs: dict[str, list[Any]] = field(default_factory=dict)
+    _written: list[Stored] = field(default_factory=list)
 
     def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
         self.sql = begun or sql_of(self.connection)
         self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
+        self.talk = Talk(self.sql, self.now)
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
@@ -118,8 +122,8 @@ class Unit:
         for row in self.sql.all(_OPEN_PAIRS, addresses=self.sql.words.listed(addresses)):
             self._pairs[row.address].append(row)
 
-    def open_with_pair(self, address: str, proxy_address: str) -> list[str]:
-        """The stored open conversations of an address pair, newest first."""
+    def open_with_pair(self, address: str, proxy_address: str | None) -> list[str]:
+        """The stored open conversations of an address pair, newest first; without a proxy: of a customer in a chat."""
         if address not in self._pairs:
             self._read_pairs([address])
         return [row.sid for row in self._pairs[address] if row.proxy_address == proxy_address]
@@ -149,7 +153,10 @@ class Unit:
 
     def apply(self, stored: Stored, decision: Decision, event: Event) -> int:
         """Take a decision over: snapshot, history row, effects. Returns the new version."""
-        following = decision.conversation
+        before, following = stored.conversation, decision.conversation
+        if following.workers is not before.workers:
+            was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
+            self.talk.workers(following.sid, was, is_now)
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -167,8 +174,19 @@ class Unit:
         )
         if decision.dest == "closed" and decision.source != "closed":
             self.lanes.skip_open(following.sid)
+            if following.workers:
+                self.talk.closed(following.sid)
         self.lanes.queue(following.sid, decision.effects, stored.next_index - 1)
         return following.version
+
+    def touch(self, sid: str) -> None:
+        """Something that people see of this conversation is written beside what this unit gathers."""
+        self.talk.touched.add(sid)
+
+    @property
+    def changed(self) -> set[str]:
+        """The conversations (SIDs) of which `flush` wrote something that people see."""
+        return {stored.conversation.sid for stored in self._written} | self.lanes.touched | self.talk.touched
 
     def inbox_row(self, key: str) -> dict[str, Any] | None:
         """What stands in the inbox under an idempotency key."""
@@ -197,6 +215,7 @@ class Unit:
             self.sql.many(_INSERT_HISTORY, self._history)
             self._history = []
         self.looks.flush()
+        self.talk.flush()
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
@@ -216,6 +235,7 @@ class Unit:
                 raise VersionConflict(f"{len(old) - written} conversations were written by somebody else")
         for stored in changed:
             stored.read_version, stored.dirty = stored.conversation.version, False
+        self._written += changed
 
 
 def stored_of(row: Any) -> Stored:

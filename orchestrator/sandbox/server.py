@@ -16,6 +16,7 @@ from orchestrator.sandbox import (
     rest_addresses,
     rest_configuration,
     rest_conversations,
+    rest_media,
     rest_messages,
     rest_participants,
     rest_workers,
@@ -35,6 +36,7 @@ def build_app(world: World, service_url: str) -> web.Application:
     app.cleanup_ctx.append(_sending)
     for module in (
         rest_conversations,
+        rest_media,
         rest_messages,
         rest_participants,
         rest_account,
