@@ -88,6 +88,19 @@ async def writes(house: House) -> list[tuple[str, str]]:
     return [(e["method"], e["path"]) for e in await house.ledger() if e["kind"] == "rest" and e["method"] != "GET"]
 
 
+def fall_over_after(house: House, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Twilio answers 503 and nothing else once it has carried out so many writes in all."""
+    sandbox = house.sandbox.sandbox
+    enter = sandbox.ledger.rest
+
+    def enter_and_fall_over(*entry: Any) -> None:
+        enter(*entry)
+        if sum(each.kind == "rest" for each in sandbox.ledger.since(0)) == count:
+            sandbox.set_faults(Faults.read({"errors": {"503": 1.0}}))
+
+    monkeypatch.setattr(sandbox.ledger, "rest", enter_and_fall_over)
+
+
 async def test_a_dry_run_shows_what_is_and_what_will_be_and_writes_nothing(
     old: House, command: Command, file: Path
 ) -> None:
@@ -153,21 +166,28 @@ async def test_what_died_halfway_is_finished_by_the_next_run_and_still_restored_
     old: House, command: Command, monkeypatch: pytest.MonkeyPatch, survivors: int
 ) -> None:
     before = is_set(old)
-    sandbox = old.sandbox.sandbox
-    enter = sandbox.ledger.rest
-
-    def fall_over_after_some(*entry: Any) -> None:
-        enter(*entry)
-        if sum(each.kind == "rest" for each in sandbox.ledger.since(0)) == survivors:
-            sandbox.set_faults(Faults.read({"errors": {"503": 1.0}}))
-
-    monkeypatch.setattr(sandbox.ledger, "rest", fall_over_after_some)
+    fall_over_after(old, monkeypatch, survivors)
     first = await command("connect --yes")
     assert first.exit_code == 69, first.output
     assert f"{survivors} of 4 written" in first.stderr
     await old.post("/sandbox/faults", {}, "PUT")
     assert (await command("connect --yes")).exit_code == 0
     assert (await command("connect --dry-run")).stdout.splitlines()[-1] == "Nothing is to be done."
+    assert (await command("disconnect --yes")).exit_code == 0
+    assert is_set(old) == before
+
+
+@pytest.mark.parametrize("survivors", [1, 2, 3])
+async def test_a_way_back_that_died_halfway_is_finished_by_the_next_run(
+    old: House, command: Command, monkeypatch: pytest.MonkeyPatch, file: Path, survivors: int
+) -> None:
+    before = is_set(old)
+    await command("connect --yes")
+    fall_over_after(old, monkeypatch, len(await writes(old)) + survivors)
+    first = await command("disconnect --yes")
+    assert (first.exit_code, f"{survivors} of 4 written" in first.stderr) == (69, True), first.output
+    assert file.exists()
+    await old.post("/sandbox/faults", {}, "PUT")
     assert (await command("disconnect --yes")).exit_code == 0
     assert is_set(old) == before
 

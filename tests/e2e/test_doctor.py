@@ -3,20 +3,33 @@
 import asyncio
 import json
 import socket
+import sqlite3
+import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
+from orchestrator.doctor.examination import examine
+from orchestrator.doctor.findings import Finding, exit_code
+from orchestrator.doctor.identities import duplicates, fault_of
+from orchestrator.doctor.reach import reach
 from orchestrator.sandbox import seeds
+from orchestrator.settings import Settings
 from storage.opening import write
 from storage.schema import person
 from tests.e2e.conftest import House, on_both
@@ -279,3 +292,98 @@ async def test_a_twilio_that_hangs_keeps_nobody_longer_than_a_call_may_take(hous
     await house.post("/sandbox/faults", {"latency_ms": 60_000}, "PUT")
     code, checks = await doctor(EFFECT_TIMEOUT_S="0.5")
     assert (code, wrong(checks)) == (69, {"credentials"})
+
+
+async def test_the_whole_examination_ends_in_time_whoever_hangs(house: House, account: dict[str, str]) -> None:
+    """A PostgreSQL that takes the connection and says nothing, and a Twilio that thinks for a minute."""
+    await house.post("/sandbox/faults", {"latency_ms": 60_000}, "PUT")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+asyncpg://hub:hunter2@127.0.0.1:{silent.getsockname()[1]}/hub"
+        settings = Settings.load(account | {"DATABASE_URL": url, "EFFECT_TIMEOUT_S": "60"})
+        findings = await examine(settings, limit_s=0.5)
+    late = {each.check: each.code for each in findings if "within 0.5 s" in each.found}
+    assert late == {"credentials": 69, "database": 69}
+    assert exit_code(findings) == 69
+
+
+async def test_a_database_that_somebody_holds_cannot_be_written(house: House, doctor: Doctor) -> None:
+    with closing(sqlite3.connect(house.data / "hub.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        code, checks = await doctor()
+    assert (code, wrong(checks)) == (1, {"database"})
+    assert "locked" in checks["database"]["found"]
+
+
+async def test_a_schema_of_another_version_is_told_with_the_command(
+    house: House, doctor: Doctor, tmp_path: Path
+) -> None:
+    await house.stop()
+    for revision, mend in (("0001", "expert-hub db upgrade"), ("9999", "a newer expert-hub")):
+        with closing(sqlite3.connect(house.data / "hub.db")) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+        code, checks = await doctor()
+        assert (code, checks["database"]["mend"]) == (78, mend)
+        assert checks["CRM"]["verdict"] == "skipped"
+
+
+async def test_twilio_cannot_reach_a_loopback_address(account: dict[str, str]) -> None:
+    settings = Settings.load({name: value for name, value in account.items() if name != "TWILIO_API_URL"})
+    async with aiohttp.ClientSession() as session:
+        at, signed = await reach(settings, session)
+    assert (at.verdict, "loopback" in at.found, signed.verdict) == ("wrong", True, "skipped")
+
+
+async def test_a_certificate_nobody_vouches_for_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    async with AsyncExitStack() as stack:
+        runner = web.AppRunner(web.Application(), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        _, checks = await doctor(PUBLIC_URL=f"https://127.0.0.1:{runner.addresses[0][1]}")
+    assert "not trusted" in checks["public URL"]["found"]
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "pair.pem").write_bytes(made.public_bytes(Encoding.PEM) + private)
+    return folder / "pair.pem"
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "is_fine"),
+    [
+        ("ada@example.test", {}, True),
+        ("ada@example.test", {"contact_uri": "client:ada@example.test"}, True),
+        ("ada@example.test", {"contact_uri": "client:ada_40example_2Etest", "identity": "ada@example.test"}, True),
+        ("ada@example.test", {"contact_uri": 7, "identity": ""}, True),
+        ("ada@example.test", {"contact_uri": "client:Ada@example.test"}, False),
+        ("ada@example.test", {"identity": "grace@example.test"}, False),
+        ("Ada", {}, False),
+        ("@ada", {}, False),
+    ],
+)
+def test_a_worker_is_reached_under_his_friendly_name(name: str, attributes: dict[str, object], is_fine: bool) -> None:
+    assert (fault_of(name, attributes) is None) == is_fine
+
+
+def test_a_name_in_two_letter_cases_is_one_name() -> None:
+    assert duplicates(["ada@example.test", "Ada@example.test", "alan@example.test"]) == ["ada@example.test"]
+
+
+def test_the_gravest_finding_is_the_exit_code() -> None:
+    failed, down, misconfigured = (Finding("x", "wrong", "", None, code) for code in (1, 69, 78))
+    assert exit_code([failed, misconfigured, down]) == 78
+    assert exit_code([failed, down]) == 69
+    assert exit_code([Finding("x", "warning", ""), Finding("x", "skipped", "")]) == 0
