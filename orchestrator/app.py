@@ -27,6 +27,9 @@ from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
+from orchestrator.people.guarding import require_rights
+from orchestrator.people.reception import add_reception, insist_on_people, open_reception
+from orchestrator.people.rights import TWILIO, right_of
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
 from orchestrator.ports import Bot, Crm, Workers
@@ -50,17 +53,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
-    """The service as an application; it opens the database when it starts. Raises nothing until then. `role`: whether
-    this replica takes webhooks, carries out effects, or both."""
+    """The service as an application; it opens the database when it starts. Raises RightMissing for a route that does
+    not say who may use it, and nothing else until then. `role`: whether this replica takes webhooks, carries out
+    effects, or both."""
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
         app.add_routes(webhooks.routes())
+        add_reception(app, settings)
     app.add_routes(debug.routes())
+    require_rights(app)
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            service = await _service(settings, role, stack)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            service = await _service(settings, role, session, stack)
             app[SERVICE] = service
+            if role != "effects":
+                await open_reception(app, settings, session)
             await service.start()
             yield
             await service.drain()
@@ -79,8 +88,8 @@ async def _hang_up(app: web.Application) -> None:
 
 @web.middleware
 async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what Twilio sends and how long it waits; operators' routes are not measured."""
-    if request.method != "POST" or request.match_info.route.resource is None:
+    """Count what Twilio sends and how long it waits; other routes are not measured."""
+    if right_of(request.match_info.handler) is not TWILIO or request.match_info.route.resource is None:
         return await handler(request)
     route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
     try:
@@ -94,11 +103,10 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
     return response
 
 
-async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:
+async def _service(settings: Settings, role: Role, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Service:
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
-    writer, reader = await _store(settings, stack)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    writer, reader = await _store(settings, role, stack)
     client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
@@ -152,7 +160,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
     )
 
 
-async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Readers]:
+async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:
     """The database, brought up to date: an SQLite file that is ours alone, or a PostgreSQL that others share."""
     url = settings.database_url
     is_ours = not is_postgres(url)
@@ -161,6 +169,8 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     await asyncio.to_thread(upgrade, url)
     if is_ours:
         await asyncio.to_thread(check, url)
+    if role != "effects":
+        await insist_on_people(settings)
     if settings.sandbox_mode and settings.crm == "book":
         from orchestrator.customer_book import seed
 
