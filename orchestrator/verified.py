@@ -94,5 +94,6 @@ def _insist(genuine: bool) -> None:
 
 
 def _refuse_other_accounts(pairs: Pairs, account_sid: str) -> None:
-    if any(name == b"AccountSid" and value not in (b"", account_sid.encode()) for name, value in pairs):
+    accounts = {value for name, value in pairs if name == b"AccountSid"}
+    if not accounts <= {b"", account_sid.encode()}:
         raise SignatureMismatch("the AccountSid is another account's")
