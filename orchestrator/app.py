@@ -5,13 +5,13 @@ What only some settings ask for is imported where they do, for the start waits f
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, webhooks
+from orchestrator import debug, webhooks
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
@@ -31,7 +31,6 @@ from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
 from orchestrator.service import SERVICE, Role, Service
 from orchestrator.settings import Settings
-from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
@@ -41,13 +40,12 @@ from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
 CRM_TIMEOUT_S = 5.0
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
     """The service as an application; it opens the database when it starts. Raises nothing until then. `role`: whether
     this replica takes webhooks, carries out effects, or both."""
-    app = web.Application(middlewares=[_measured, refusals])
+    app = web.Application()
     if role != "effects":
         app.add_routes(webhooks.routes())
     app.add_routes(debug.routes())
@@ -63,23 +61,6 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
 
     app.cleanup_ctx.append(running)
     return app
-
-
-@web.middleware
-async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what Twilio sends and how long it waits; operators' routes are not measured."""
-    if request.method != "POST" or request.match_info.route.resource is None:
-        return await handler(request)
-    route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
-    try:
-        response = await handler(request)
-        status = response.status
-    except web.HTTPException as error:
-        status = error.status
-        raise
-    finally:
-        metrics.webhook(route, status, time.perf_counter() - began)
-    return response
 
 
 async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:

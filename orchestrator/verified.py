@@ -5,20 +5,16 @@ nothing unsigned is ever interpreted. The URL is the public base from the settin
 received: Host, X-Forwarded-* and an absolute request target have no say in it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-import structlog
 from aiohttp import web
-from structlog.stdlib import BoundLogger
 
 from orchestrator import bodies
 from orchestrator.bodies import Form, Pairs
-from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook, SignatureMismatch, WebhookError
+from orchestrator.errors import MalformedWebhook, SignatureMismatch
 from orchestrator.signatures import verify, verify_json
 
 SIGNATURE = "X-Twilio-Signature"
-
-log: BoundLogger = structlog.get_logger()
 
 
 async def verified_form(
@@ -51,27 +47,6 @@ async def verified_form(
         _refuse_other_accounts(pairs, account_sid)
         bodies.check_form(body, content_type)
     return Form.decoded(pairs)
-
-
-@web.middleware
-async def refusals(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer a `WebhookError` with its status and a constant body; the reason goes to the log alone."""
-    try:
-        return await handler(request)
-    except WebhookError as refusal:
-        resource = request.match_info.route.resource
-        log.warning(
-            "webhook_refused",
-            route=resource.canonical if resource else None,
-            status=refusal.status,
-            reason=str(refusal),
-        )
-        answer = web.json_response({"error": refusal.phrase}, status=refusal.status)
-        if isinstance(refusal, BodyTooLarge | BodyTooSlow):
-            answer.force_close()
-        return answer
 
 
 def _target(raw_path: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
+from storage.deadlines import Deadlines
 from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
 from storage.failpoints import reached
@@ -51,6 +52,7 @@ class Batches(ABC):
 
     def __init__(self) -> None:
         self._event_loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._event_loop)
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
         self.on_crowded: Callable[[], None] = lambda: None
         self.on_told: Callable[[str], None] = lambda _what: None
@@ -70,12 +72,11 @@ class Batches(ABC):
         self._hand_over(Work(work, future, about))
         if deadline is None:
             return await future
-        # One timer: a task that is cancelled at its deadline costs a webhook three times as much.
-        timer = self._event_loop.call_at(deadline, _give_up, future)
+        self._deadlines.watch(future, deadline)
         try:
             return await future
         finally:
-            timer.cancel()
+            self._deadlines.forget(future)
 
     @abstractmethod
     def now(self) -> int:
@@ -115,11 +116,6 @@ class Batches(ABC):
                     work.future.set_result(work.result)
                 else:
                     work.future.set_exception(error)
-
-
-def _give_up(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError("the store has not committed in time"))
 
 
 class Writer(Batches):
