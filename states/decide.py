@@ -26,18 +26,23 @@ class _Row(Transition):
     """A transition as the table means it: guards in order, the state, then what the row does, and its own name left on
     the draft. The library's would also call back before and after each of these, and write a line of log."""
 
+    def __init__(self, *told: Any) -> None:
+        super().__init__(*told)
+        self._guards = [str(guard.func) for guard in self.conditions]
+        self._writers = [str(writer) for writer in self.after]
+        self._guarded = f"[{','.join(self._guards)}]" if self._guards else ""
+
     def fires(self, draft: Draft) -> bool:
         """Run the row if its guards hold."""
-        for guard in self.conditions:
+        for guard in self._guards:
             # Compared, as the library does: a match object or a non-empty string is no True.
-            if getattr(draft, str(guard.func))() != guard.target:
+            if getattr(draft, guard)() != True:  # noqa: E712
                 return False
         if self.dest is not None:
             draft.state = self.dest
-        for writer in self.after:
-            getattr(draft, str(writer))()
-        guards = ",".join([str(guard.func) for guard in self.conditions])
-        draft.row = f"{self.source}/{draft.trigger}" + (f"[{guards}]" if guards else "")
+        for writer in self._writers:
+            getattr(draft, writer)()
+        draft.row = f"{self.source}/{draft.trigger}{self._guarded}"
         return True
 
 
@@ -99,9 +104,7 @@ def decide(conversation: Conversation, event: Event, now: int) -> Decision:
 
 def _decision(draft: Draft, trigger: str) -> Decision:
     following = draft.following()
-    return Decision(
-        following, tuple(draft.effects), trigger, source=draft.before.state, dest=following.state, row=draft.row
-    )
+    return Decision(following, tuple(draft.effects), trigger, draft.before.state, following.state, draft.row)
 
 
 def triggers_in(state: str) -> list[str]:

@@ -33,23 +33,23 @@ _loads = json.JSONDecoder().raw_decode
 
 
 @cache
-def _shape(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]]:
-    """How to take the values of a dataclass, and of each field its name as JSON has it and its default: MISSING, which
-    equals nothing, where it has none. What the table of conversations has columns for is left to it."""
+def _shape(kind: Any) -> tuple[tuple[str, Any, Callable[[Any], Any]], ...]:
+    """Of each field of a dataclass its name as JSON has it, its default (MISSING, which equals nothing, where it has
+    none), and how to take it. What the table of conversations has columns for is left to it."""
     left_out = COLUMNS if kind is Conversation else ()
     told = [field for field in fields(kind) if field.name not in left_out]
-    names = [field.name for field in told]
-    take = attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
-    return take, tuple((f",{_dumps(field.name)}:", field.default) for field in told)
+    return tuple((f",{_dumps(field.name)}:", field.default, attrgetter(field.name)) for field in told)
 
 
 def _members(value: Any) -> str:
     """The fields of a dataclass that are not at their defaults, each behind a comma. Written straight away: a dict for
     the encoder, and an encoder for each dict, would cost three times as much."""
-    take, told = _shape(cast(Hashable, type(value)))
-    items = zip(told, take(value), strict=True)
     return "".join(
-        [name + _WRITERS.get(type(item), _object)(item) for (name, default), item in items if item != default]
+        [
+            name + _WRITERS.get(type(item), _object)(item)
+            for name, default, take in _shape(cast(Hashable, type(value)))
+            if (item := take(value)) != default
+        ]
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from storage.deadlines import Deadlines
@@ -126,6 +126,7 @@ class Writer(Batches):
         super().__init__()
         self._engine = engine
         self._clock = clock
+        self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -141,6 +142,8 @@ class Writer(Batches):
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        if self._connection is not None:
+            self._connection.close()
         self._engine.dispose()
 
     def _hand_over(self, work: Work) -> None:
@@ -177,9 +180,17 @@ class Writer(Batches):
         self._event_loop.call_soon_threadsafe(self._answer, works, unit, refused)
 
     def _transact(self, works: list[Work]) -> Unit:
-        with self._engine.begin() as connection:
-            unit = Unit(connection, self._clock(), self.may_start, self.room(), self.owner)
-            self._apply(unit, works)
+        connection = self._connection or self._engine.connect()
+        # Kept from one transaction to the next; after one that failed, whatever is left of it is cleared away first.
+        self._connection = None
+        try:
+            with connection.begin():
+                unit = Unit(connection, self._clock(), self.may_start, self.room(), self.owner)
+                self._apply(unit, works)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
         reached("commit.after")
         return unit
 
