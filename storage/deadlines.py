@@ -2,6 +2,7 @@
 a timer for each, made and taken back, would cost a webhook more than its wait does."""
 
 import asyncio
+import math
 from typing import Any
 
 
@@ -11,12 +12,14 @@ class Deadlines:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: dict[asyncio.Future[Any], float] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        # uvloop's handle of a time that has passed already does not say which that was.
+        self._wakes_at = math.inf
 
     def watch(self, future: asyncio.Future[Any], deadline: float) -> None:
         """End the waiting for this future at `deadline`, unless it is forgotten before."""
         self._waiting[future] = deadline
-        if self._timer is None or deadline < self._timer.when():
+        if deadline < self._wakes_at:
             self._wake_at(deadline)
 
     def forget(self, future: asyncio.Future[Any]) -> None:
@@ -26,11 +29,11 @@ class Deadlines:
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._end, when)
+        self._wakes_at, self._timer = when, self._loop.call_at(when, self._end, when)
 
     def _end(self, now: float) -> None:
         """End what was to end by `now`; who waits longer, or has come since, is looked at in his turn."""
-        self._timer = None
+        self._wakes_at, self._timer = math.inf, None
         for future in [future for future, deadline in self._waiting.items() if deadline <= now]:
             del self._waiting[future]
             if not future.done():

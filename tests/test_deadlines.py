@@ -31,6 +31,15 @@ async def test_who_comes_after_the_last_one_is_gone_is_ended_too() -> None:
     assert await waits(deadlines, 0.01) < 1
 
 
+def test_a_deadline_that_has_passed_is_no_hindrance_to_those_after_it_under_uvloop_either() -> None:
+    async def passed_and_to_come() -> None:
+        deadlines = Deadlines(asyncio.get_running_loop())
+        assert max(await asyncio.gather(waits(deadlines, -1), waits(deadlines, 0.02), waits(deadlines, -1))) < 1
+
+    for run in (asyncio.run, pytest.importorskip("uvloop").run):
+        run(passed_and_to_come())
+
+
 async def test_a_result_in_time_and_a_caller_who_left_are_let_be() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(loop)
