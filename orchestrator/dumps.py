@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from orchestrator.again import decided_again
+from orchestrator.again import decided_again, name_of_row
 from states.conversation import Conversation
 from states.decide import triggers_in
 from states.table import VERSION
@@ -79,8 +79,7 @@ def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:
         "trigger": row.trigger,
         "source": row.source,
         "dest": row.dest,
-        # Before revision 0002 a row's whole name was stored.
-        "row": row.row if row.row.startswith(f"{row.source}/") else f"{row.source}/{row.trigger}{row.row}",
+        "row": name_of_row(row),
         "event": json.loads(row.event),
         "effects": effects,
     }
