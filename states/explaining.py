@@ -50,8 +50,8 @@ def name_of(row: Row, source: str) -> str:
 
 
 def explain(conversation: Conversation, event: Event, now: int) -> Explanation:
-    """What `decide` weighs when `event` meets `conversation` at `now`: the same rows and guards, in the same order. Rows
-    after the one that fires are told with their guards unasked. What a guard raises passes through."""
+    """What `decide` weighs when `event` meets `conversation` at `now`: the same rows and guards, in the same order.
+    Rows after the one that fires are told with their guards unasked. What a guard raises passes through."""
     draft = Draft.of(conversation, event, now)
     candidates: list[Candidate] = []
     fired: str | None = None
