@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, webhooks
+from orchestrator import debug, metrics, pages, webhooks
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
@@ -51,6 +51,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     if role != "effects":
         app.add_routes(webhooks.routes())
     app.add_routes(debug.routes())
+    app.add_routes(pages.routes())
+    pages.attach(app)
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
