@@ -13,9 +13,14 @@ from orchestrator.directory import Directory
 from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
+from states.effects import SendMessage
 from states.events import Event
+from states.facts import MessagePublished
+from states.names import MessageSid
+from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
+from storage.talk import Receipt
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -74,11 +79,21 @@ class Intake:
             self.on_due()
         return fresh
 
-    async def note(self, key: str, kind: str, conversation_sid: str, deadline: float | None = None) -> None:
-        """Record an event that the machine has nothing to decide about. `deadline`: as above."""
+    async def note(
+        self,
+        key: str,
+        kind: str,
+        conversation_sid: str,
+        deadline: float | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Record an event that the machine has nothing to decide about, and the `receipt` it is for a message, if it is
+        one. `deadline`: as above."""
 
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
+                if receipt is not None:
+                    unit.talk.reached(receipt)
                 unit.record(
                     key=key,
                     conversation_sid=conversation_sid,
@@ -156,6 +171,7 @@ class Intake:
             elif result is not None:
                 admit_result(unit, due.conversation_sid, due.key, result)
             if outcome.index is not None:
+                _note_sent(unit, due, outcome)
                 advance_past_ours(unit, due.conversation_sid, outcome.index, known)
             return twice
 
@@ -167,6 +183,15 @@ class Intake:
 def _about(report: Report) -> About:
     address = getattr(report.fact, "address", None) or getattr(report.fact, "author", None)
     return About(report.conversation_sid, report.key, address=address)
+
+
+def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
+    """A message of ours stands in the conversation: nobody but this effect may ever tell."""
+    effect = codec.decode(due.payload)
+    if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
+        author = getattr(effect, "author", "system")
+        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, author, effect.body)
+        unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 
 
 def _is_over(unit: Unit, due: Due) -> bool:

@@ -219,6 +219,7 @@ class Looker:
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
             ours=[message for message in messages if message.tag is not None],
+            times=times,
         )
         unread = {index for index, at in times.items() if at >= born_at}
         return await self._intake.see(sighting, sure=whole, is_unread=unread.__contains__)

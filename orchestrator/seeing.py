@@ -4,8 +4,8 @@ What the list lacks below an index it has does not exist; who was here before th
 left; a conversation nobody told of is adopted, with what nobody has answered yet.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -27,7 +27,7 @@ class Sighting:
     """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
     everybody in it, None if not asked; `expected`: the workers (participant SIDs) known to be in it before the look:
     who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so; `ours`:
-    those messages that carry an effect key."""
+    those messages that carry an effect key; `times`: when messages were published, milliseconds since 1970 by index."""
 
     conversation_sid: str
     messages: Sequence[MessagePublished] = ()
@@ -36,6 +36,7 @@ class Sighting:
     closed: bool = False
     service_sid: str | None = None
     ours: Sequence[Published] = ()
+    times: Mapping[int, int] = field(default_factory=dict)
 
 
 def see(
@@ -66,7 +67,8 @@ def see(
             take_alone(unit, Report(sid, row["key"], fact), known, again=True)
     if sighting.members is not None:
         stored.members_known, stored.dirty = True, True
-    new = sum(_see_message(unit, stored, *found, known) for _index, found in sorted(messages.items()))
+    times = sighting.times
+    new = sum(_see_message(unit, stored, *found, known, times.get(i)) for i, found in sorted(messages.items()))
     if sighting.closed:
         take(unit, Report(sid, key_of(ConversationClosed(), sid), ConversationClosed("seen")), known)
     drain(unit, stored, known)
@@ -97,11 +99,14 @@ def _answered_before(stored: Stored, sighting: Sighting, known: Knowledge) -> in
     return max(others, default=-1)
 
 
-def _see_message(unit: Unit, stored: Stored, fact: MessagePublished, is_old: bool, known: Knowledge) -> bool:
+def _see_message(
+    unit: Unit, stored: Stored, fact: MessagePublished, is_old: bool, known: Knowledge, at: int | None
+) -> bool:
     """What the list lacks below this index does not exist. Whether this was a new message of a customer."""
     key = key_of(fact, stored.conversation.sid)
     event = event_of(fact, stored.conversation, known)
     if is_old or (event is None and unit.inbox_row(key) is None):
+        unit.talk.published(stored.conversation.sid, fact, at)
         read_to(stored, fact.index + 1)
         return False
     if fact.index > stored.next_index:

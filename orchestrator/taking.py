@@ -132,7 +132,9 @@ def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, trie
     """Decide and save; an event that raises is kept for another try. Whether it is done."""
     common = _row_of(stored, report, unit.now)
     if event is None:
-        unit.record(**common, status="done", event=codec.encode(report.fact))
+        if isinstance(report.fact, MessagePublished):
+            unit.talk.published(stored.conversation.sid, report.fact)
+        unit.record(**common, status="done", event="")
         return True
     try:
         decision = decide(stored.conversation, event, unit.now)

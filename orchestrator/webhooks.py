@@ -7,6 +7,7 @@ reason to refuse. Every other 200 means: it is durable. (Twilio Docs, "Conversat
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -25,6 +26,7 @@ from states.names import MessageSid, ParticipantSid
 from states.roles import is_channel_address
 from storage.errors import StorageError
 from storage.failpoints import reached
+from storage.talk import PROGRESS, Receipt
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -34,6 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 PRE_LIMIT_S = 1.8
 POST_LIMIT_S = 4.0
 NAME_LIMIT_S = 1.0
+ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
 async def pre_event(request: web.Request) -> web.Response:
@@ -110,8 +113,8 @@ async def _accept(form: Form, service: Service, deadline: float) -> None:
         await service.intake.note(f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128], kind, sid, deadline)
     elif kind == "onDeliveryUpdated":
         sid, status = form.sid("ConversationSid"), form.need("Status")
-        receipt = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
-        await service.intake.note(f"{kind}/{receipt}/{status}"[:128], kind, sid, deadline)
+        name = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
+        await service.intake.note(f"{kind}/{name}/{status}"[:128], kind, sid, deadline, _receipt(form))
 
 
 def _fact(kind: str, form: Form) -> Fact | None:
@@ -140,6 +143,18 @@ def _fact(kind: str, form: Form) -> Fact | None:
             return ConversationClosed(form.get("Reason", ""))
         case _:
             return None
+
+
+def _receipt(form: Form) -> Receipt | None:
+    """How far a message got; None for a status that nobody knows, or where it is not said of which message."""
+    status, message_sid = form.need("Status").lower(), form.sid("MessageSid", needed=False)
+    if message_sid is None or status not in PROGRESS:
+        return None
+    who = form.sid("ParticipantSid", needed=False) or form.sid("DeliveryReceiptSid", needed=False) or ""
+    code = form.get("ErrorCode", "")
+    # Twilio's codes have five digits; 0 is none.
+    error_code = int(code) if ERROR_CODE.fullmatch(code) and int(code) else None
+    return Receipt(form.sid("ConversationSid"), message_sid, who, status, error_code)
 
 
 def _message(form: Form) -> MessagePublished:

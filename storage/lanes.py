@@ -47,7 +47,8 @@ Scope = Callable[[str], tuple[str | None, str | None]]
 class Lanes:
     """The outbox as one transaction sees it. `owner`: the number of this replica; `started` gathers what this
     transaction marked running, at most `room` by its own commit, and `is_crowded` says that more was due; `may_start`
-    is false while the service drains; `leaves_due`: another replica may start what this one does not."""
+    is false while the service drains; `leaves_due`: another replica may start what this one does not; `touched`: the
+    conversations of which outcomes were written."""
 
     sql: Sql
     now: int
@@ -57,6 +58,7 @@ class Lanes:
     started: list[Due] = field(default_factory=list)
     is_crowded: bool = False
     leaves_due: bool = False
+    touched: set[str] = field(default_factory=set)
     _new: list[dict[str, Any]] = field(default_factory=list)
     _closings: list[dict[str, Any]] = field(default_factory=list)
     _freed: set[str] = field(default_factory=set)
@@ -110,6 +112,7 @@ class Lanes:
         ours = {"key": due.key, "attempt": due.attempts, "owner": due.owner}
         self._closings.append({**ours, **blank, **changes})
         self._freed.add(due.lane)
+        self.touched.add(due.conversation_sid)
 
     def skip_open(self, sid: str) -> None:
         """What was still to be done for a closed conversation is not done any more; a worker's time is."""

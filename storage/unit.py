@@ -21,6 +21,7 @@ from storage.lanes import Lanes
 from storage.looks import Looks
 from storage.schema import conversation, history, inbox
 from storage.statements import Sql, Statement, inserting, sql_of
+from storage.talk import Talk
 
 
 class About(NamedTuple):
@@ -65,17 +66,20 @@ class Unit:
     sql: Sql = field(init=False)
     lanes: Lanes = field(init=False)
     looks: Looks = field(init=False)
+    talk: Talk = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unheard: set[str] = field(default_factory=set)
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     _pairs: dict[str, list[Any]] = field(default_factory=dict)
+    _written: list[Stored] = field(default_factory=list)
 
     def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
         self.sql = begun or sql_of(self.connection)
         self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
+        self.talk = Talk(self.sql, self.now)
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
@@ -149,7 +153,9 @@ class Unit:
 
     def apply(self, stored: Stored, decision: Decision, event: Event) -> int:
         """Take a decision over: snapshot, history row, effects. Returns the new version."""
-        following = decision.conversation
+        before, following = stored.conversation, decision.conversation
+        if following.workers is not before.workers:
+            self._note_workers(before, following)
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -169,6 +175,19 @@ class Unit:
             self.lanes.skip_open(following.sid)
         self.lanes.queue(following.sid, decision.effects, stored.next_index - 1)
         return following.version
+
+    def _note_workers(self, before: Conversation, following: Conversation) -> None:
+        was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
+        self.talk.workers(following.sid, was, is_now, is_over=following.state == "closed")
+
+    def touch(self, sid: str) -> None:
+        """Something that people see of this conversation is written beside what this unit gathers."""
+        self.talk.touched.add(sid)
+
+    @property
+    def changed(self) -> set[str]:
+        """The conversations (SIDs) of which `flush` wrote something that people see."""
+        return {stored.conversation.sid for stored in self._written} | self.lanes.touched | self.talk.touched
 
     def inbox_row(self, key: str) -> dict[str, Any] | None:
         """What stands in the inbox under an idempotency key."""
@@ -197,6 +216,7 @@ class Unit:
             self.sql.many(_INSERT_HISTORY, self._history)
             self._history = []
         self.looks.flush()
+        self.talk.flush()
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
@@ -216,6 +236,7 @@ class Unit:
                 raise VersionConflict(f"{len(old) - written} conversations were written by somebody else")
         for stored in changed:
             stored.read_version, stored.dirty = stored.conversation.version, False
+        self._written += changed
 
 
 def stored_of(row: Any) -> Stored:

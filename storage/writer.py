@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,7 +45,9 @@ class Work:
 class Batches(ABC):
     """Runs works in shared transactions. `on_started` is called in the event loop, after the commit, with the effects
     that the commit marked running, and `on_crowded` where more was due than the `room` it may start; `owner` is the
-    number of the replica that runs them. `on_told` is called with what this or another replica has told."""
+    number of the replica that runs them. `on_changed`, if somebody wants to know, is called with the conversations that
+    a commit changed. `on_told` is called with what this or another replica has told, and `on_hearing` when what others
+    tell begins to be heard, and when it is heard no more."""
 
     is_shared = False
 
@@ -53,7 +55,9 @@ class Batches(ABC):
         self._event_loop = asyncio.get_running_loop()
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
         self.on_crowded: Callable[[], None] = lambda: None
+        self.on_changed: Callable[[Collection[str]], None] | None = None
         self.on_told: Callable[[str], None] = lambda _what: None
+        self.on_hearing: Callable[[bool], None] = lambda _hears: None
         self.room: Callable[[], int] = lambda: sys.maxsize
         self.may_start = True
         self.owner = 0
@@ -107,6 +111,8 @@ class Batches(ABC):
                 self.on_started(unit.lanes.started)
             if unit is not None and unit.lanes.is_crowded:
                 self.on_crowded()
+            if unit is not None and self.on_changed is not None and (changed := unit.changed):
+                self.on_changed(changed)
         finally:
             for work in works:
                 if work.future.done():

@@ -4,6 +4,7 @@ import gc
 
 from hypothesis import settings
 
+from tests.places import place  # noqa: F401 a fixture
 from tests.postgres import one, other, postgres, postgres_url, shared_url  # noqa: F401 fixtures
 
 settings.register_profile("house", deadline=None, print_blob=True)

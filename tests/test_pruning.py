@@ -1,11 +1,10 @@
 """What is done and old is deleted in small steps, and a fact whose key is gone is known all the same."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Table, insert
 
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import take
@@ -13,13 +12,12 @@ from states.events import ConversationClosed
 from states.facts import Fact, ParticipantGone
 from states.names import ParticipantSid
 from states.roles import Knowledge
-from storage import postgres
 from storage.codec import decode_conversation
 from storage.lanes import Due
-from storage.opening import upgrade
 from storage.pruning import DAY_MS, EFFECTS, KEYS, KEYS_LIVE_MS, PRUNABLE, Prunable, over_before
 from storage.schema import conversation, history, inbox, outbox
 from storage.unit import Unit
+from tests.places import Place
 from tests.stores import (
     NOON,
     SURE,
@@ -30,9 +28,7 @@ from tests.stores import (
     customer,
     member,
     message,
-    new_store,
     report,
-    rows,
     started,
 )
 from tests.stores import sid as sid_of
@@ -71,57 +67,10 @@ KINDS = {
 }
 
 
-class Place(Protocol):
-    """A database at a time the test chooses."""
-
-    def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
-        """One transaction."""
-
-    def rows(self, table: Table, **columns: Any) -> list[dict[str, Any]]:
-        """What is committed."""
-
-
-class OnSqlite:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.rows = store.rows
-
-    def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
-        self._store.clock.now = at
-        with self._store.unit() as unit:
-            return work(unit)
-
-
-class OnPostgres:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
-        def whole(connection: Connection) -> T:
-            unit = Unit(connection, at)
-            result = work(unit)
-            unit.flush()
-            return result
-
-        return postgres.run(self._url, whole)
-
-    def rows(self, table: Table, **columns: Any) -> list[dict[str, Any]]:
-        return postgres.run(self._url, lambda connection: rows(connection, table, **columns), read_only=True)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with new_store(tmp_path) as store:
         yield store
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest) -> Place:
-    if request.param == "sqlite":
-        return OnSqlite(request.getfixturevalue("store"))
-    url = request.getfixturevalue("postgres_url")
-    upgrade(url)
-    return OnPostgres(url)
 
 
 def tell(place: Place, *facts: Fact, at: int = NOON, known: Knowledge = UNSURE) -> list[bool]:

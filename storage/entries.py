@@ -1,0 +1,114 @@
+"""Entries: one message of a thread as people read it, made of the row that it stands in."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select
+
+from states.effects import SendMessage
+from states.events import MessageReceived
+from states.roles import is_channel_address
+from storage import codec
+from storage.parked import GIVEN_UP
+from storage.schema import delivery
+from storage.talk import PROGRESS
+
+Side = Literal["customer", "worker", "program"]
+Status = Literal["sending", "sent", "delivered", "read", "failed"]
+PROGRAM = "system"
+NOT_SENT = "It was not sent: the conversation was closed before, or it was skipped."
+# Twilio Docs, "Error and Warning Dictionary", 63016.
+OUTSIDE_WINDOW = 63016
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of a thread. `index`: None while it is on its way; `media`: how many pictures; `at`: milliseconds
+    since 1970; `status`: None for a customer's; `error`: why it failed, a sentence; `key`: that of the effect that
+    sends it, by which one that failed can be retried."""
+
+    index: int | None
+    message_sid: str | None
+    author: str
+    side: Side
+    body: str
+    media: int
+    at: int
+    status: Status | None = None
+    error: str | None = None
+    key: str | None = None
+
+
+def received(row: Any) -> Entry:
+    """A customer's message, of a row of the history."""
+    event = codec.decode(row.event)
+    assert isinstance(event, MessageReceived)
+    return Entry(event.index, event.message_sid, event.author, "customer", event.body, event.media, row.at)
+
+
+def published(connection: Connection, rows: Iterable[Any], customers: Collection[str]) -> list[Entry]:
+    """Messages of rows of the message table. `customers`: their addresses, as far as they are known."""
+    found = list(rows)
+    far = _how_far(connection, [row.message_sid for row in found])
+    return [_published(row, customers, far.get(row.message_sid, [])) for row in found]
+
+
+def _published(row: Any, customers: Collection[str], receipts: list[Any]) -> Entry:
+    told = (row.message_index, row.message_sid, row.author)
+    about = (row.body, row.media, row.at)
+    side = _side_of(row.author, customers)
+    if side == "customer":
+        return Entry(*told, side, *about)
+    return Entry(*told, side, *about, *_status(receipts), row.effect_key)
+
+
+def under_way(row: Any) -> Entry | None:
+    """A message of ours that was not published, of a row of the outbox; None for one that nobody misses."""
+    effect = codec.decode(row.payload)
+    assert isinstance(effect, SendMessage)
+    author = getattr(effect, "author", PROGRAM)
+    about = (author, _side_of(author, ()), effect.body, 0, row.created_at)
+    if row.status in GIVEN_UP:
+        return Entry(
+            None, None, *about, "failed", f"It was not sent: {row.last_error or 'no reason is known'}.", row.key
+        )
+    if row.status == "skipped":
+        return None if author == PROGRAM else Entry(None, None, *about, "failed", NOT_SENT)
+    return Entry(None, None, *about, "sending", None, row.key)
+
+
+def _side_of(author: str, customers: Collection[str]) -> Side:
+    if author == PROGRAM:
+        return "program"
+    return "customer" if author in customers or is_channel_address(author) else "worker"
+
+
+def _how_far(connection: Connection, message_sids: Collection[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    if message_sids:
+        for row in connection.execute(select(delivery).where(delivery.c.message_sid.in_(message_sids))):
+            found.setdefault(row.message_sid, []).append(row)
+    return found
+
+
+def _status(receipts: list[Any]) -> tuple[Status, str | None]:
+    """As far as it got with him with whom it got least far; one who did not get it is what counts."""
+    if not receipts:
+        return "sent", None
+    failed = next((row for row in receipts if row.status in ("failed", "undelivered")), None)
+    if failed is not None:
+        return "failed", _why(failed.error_code)
+    least: Status = min((row.status for row in receipts), key=PROGRESS.__getitem__)
+    return least, None
+
+
+def _why(error_code: int | None) -> str:
+    if error_code is None:
+        return "It was not delivered; Twilio gave no reason."
+    if error_code == OUTSIDE_WINDOW:
+        return (
+            "It was not delivered: WhatsApp takes free text only within 24 hours of the customer's last message "
+            f"(error {error_code})."
+        )
+    return f"It was not delivered (Twilio's error {error_code})."

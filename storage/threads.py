@@ -1,0 +1,217 @@
+"""Threads: what people read of conversations: one's messages, whoever wrote them, and the list of a worker's own.
+
+Customers' messages come from the history and everybody else's from their own table; what is still on its way, or never
+got there, from the outbox. A page costs what stands on it and, of the rest, at most what its conversation or its worker
+has: no table is walked.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from states.conversation import Conversation
+from storage import codec
+from storage.entries import Entry, published, received, under_way
+from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
+from storage.unit import Unit
+
+__all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thread"]
+
+_CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
+_IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
+_SENDS = outbox.c.kind == literal_column("'send_message'")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One conversation in a worker's list. `last`: the last message, if there is any; `unread`: customers' messages
+    that came since he looked."""
+
+    conversation: Conversation
+    last: Entry | None
+    unread: int
+
+
+def thread(connection: Connection, sid: str, before: int | None = None, limit: int = 50) -> tuple[list[Entry], bool]:
+    """Up to `limit` messages of a conversation, oldest first, below the index `before`, and whether there are more;
+    those on their way or never sent stand behind the newest, and do not count."""
+    others = connection.execute(_published(sid, before, limit)).all()
+    entries = {entry.index: entry for entry in published(connection, others, _customers(connection, sid))}
+    # A message may stand in both; what was decided about it is what it is.
+    for row in connection.execute(_received(connection, sid, before, limit)):
+        entries[row.message_index] = received(row)
+    found = [entries[index] for index in sorted(entries, key=lambda index: index or 0)]
+    waiting = _under_way(connection, sid) if before is None else []
+    return found[-limit:] + waiting, len(found) > limit
+
+
+def mine(
+    connection: Connection, identity: str, closed: bool = False, limit: int = 50, after: str | None = None
+) -> tuple[list[Line], str | None]:
+    """Up to `limit` conversations of a worker, the last changed first, after the cursor `after`, and the cursor of the
+    next page. `closed`: those that are over, not those that are open. A cursor that is none begins at the front."""
+    rows = connection.execute(_own(identity, closed, after).limit(limit + 1)).all()
+    page = rows[:limit]
+    following = f"{page[-1].changed}-{page[-1].sid}" if len(rows) > limit else None
+    return lines(connection, identity, [row.sid for row in page]), following
+
+
+def lines(connection: Connection, identity: str, sids: Sequence[str]) -> list[Line]:
+    """Those of these conversations that are a worker's, open or closed, as `mine` has them, in the order given."""
+    rows = {row.sid: row for row in connection.execute(_with_counts(identity, sids))} if sids else {}
+    last = _last(connection, rows.values())
+    return [
+        Line(codec.decode_conversation(rows[sid]._mapping), last.get(sid), rows[sid].unread)
+        for sid in sids
+        if sid in rows
+    ]
+
+
+def is_mine(connection: Connection, identity: str, sid: str) -> bool:
+    """Whether a conversation is this worker's, or was when it was closed."""
+    return bool(his(connection, identity, [sid]))
+
+
+def his(connection: Connection, identity: str, sids: Collection[str] | None = None) -> frozenset[str]:
+    """The conversations (SIDs) of this worker; where `sids` are given, those among them."""
+    query = select(conversation_worker.c.conversation_sid).where(_is(identity))
+    if sids is not None:
+        query = query.where(conversation_worker.c.conversation_sid.in_(sids))
+    return frozenset(connection.execute(query).scalars())
+
+
+def mark_seen(unit: Unit, identity: str, sid: str, version: int) -> None:
+    """This worker has seen a conversation as of this version; what he has seen before stays seen."""
+    unseen = and_(conversation_worker.c.conversation_sid == sid, conversation_worker.c.seen_version < version)
+    seen = update(conversation_worker).where(_is(identity), unseen).values(seen_version=version)
+    if unit.connection.execute(seen).rowcount:
+        unit.touch(sid)
+
+
+def _is(identity: str) -> ColumnElement[bool]:
+    return conversation_worker.c.identity == identity.casefold()
+
+
+# One thread
+
+
+def _customers(connection: Connection, sid: str) -> list[str]:
+    address = connection.execute(select(conversation.c.address).where(conversation.c.sid == sid)).scalar()
+    return [] if address is None else [address]
+
+
+def _published(sid: str, before: int | None, limit: int) -> Select[Any]:
+    query = select(message).where(message.c.conversation_sid == sid)
+    if before is not None:
+        query = query.where(message.c.message_index < before)
+    return query.order_by(message.c.message_index.desc()).limit(limit + 1)
+
+
+def _received(connection: Connection, sid: str, before: int | None, limit: int) -> Select[Any]:
+    """By their index, which is not the order of their versions where one came late."""
+    index = _index_of(connection)
+    query = select(index.label("message_index"), history.c.at, history.c.event).where(
+        history.c.conversation_sid == sid, _IS_A_MESSAGE
+    )
+    if before is not None:
+        query = query.where(index < before)
+    return query.order_by(index.desc()).limit(limit + 1)
+
+
+def _index_of(connection: Connection) -> ColumnElement[int]:
+    """The index in an event. PostgreSQL takes no JSON apart that has an escaped NUL in it; no text of a field can look
+    like the pattern, for its quotes are escaped."""
+    if connection.dialect.name == "postgresql":
+        found = func.substring(history.c.event, literal('"index":([0-9]+)'))
+        return cast(found, BigInteger)
+    return cast(func.json_extract(history.c.event, literal("$.index")), BigInteger)
+
+
+def _under_way(connection: Connection, sid: str) -> list[Entry]:
+    """What was not published, in the order it will be. One that a look has seen published has an index."""
+    unpublished = and_(outbox.c.status != "done", outbox.c.result_index.is_(None))
+    query = select(outbox).where(of_conversation(literal(sid)), _SENDS, unpublished).order_by(outbox.c.seq)
+    entries = (under_way(row) for row in connection.execute(query))
+    return [entry for entry in entries if entry is not None]
+
+
+# A worker's list
+
+
+def _own(identity: str, closed: bool, after: str | None) -> Select[Any]:
+    """SIDs and when they were changed, each asked for by itself: a join might walk the conversations of everybody."""
+    is_over = conversation.c.state == literal_column("'closed'")
+    when = case((is_over if closed else ~is_over, conversation.c.updated_at))
+    of_this = conversation.c.sid == conversation_worker.c.conversation_sid
+    changed = select(when).where(of_this).scalar_subquery().label("changed")
+    own = select(conversation_worker.c.conversation_sid.label("sid"), changed).where(_is(identity)).subquery()
+    query = select(own.c.sid, own.c.changed).where(own.c.changed.is_not(None))
+    place = _CURSOR.fullmatch(after or "")
+    if place is not None:
+        at, sid = int(place[1]), place[2]
+        query = query.where(or_(own.c.changed < at, and_(own.c.changed == at, own.c.sid < sid)))
+    return query.order_by(own.c.changed.desc(), own.c.sid.desc())
+
+
+def _with_counts(identity: str, sids: Sequence[str]) -> Select[Any]:
+    is_unread = history.c.version > conversation_worker.c.seen_version
+    unread = select(func.count()).where(_of_it(history.c.conversation_sid), _IS_A_MESSAGE, is_unread)
+    version = select(history.c.version).where(_of_it(history.c.conversation_sid), _IS_A_MESSAGE)
+    index = select(message.c.message_index).where(_of_it(message.c.conversation_sid))
+    return (
+        select(
+            conversation,
+            unread.scalar_subquery().label("unread"),
+            _first(version.order_by(history.c.version.desc())).label("last_version"),
+            _first(index.order_by(message.c.message_index.desc())).label("last_index"),
+        )
+        .join(conversation_worker, _of_it(conversation_worker.c.conversation_sid))
+        .where(_is(identity), conversation_worker.c.conversation_sid.in_(sids))
+    )
+
+
+def _of_it(sid: ColumnElement[str]) -> ColumnElement[bool]:
+    return sid == conversation.c.sid
+
+
+def _first(query: Select[Any]) -> ScalarSelect[Any]:
+    return query.limit(1).scalar_subquery()
+
+
+def _last(connection: Connection, rows: Collection[Any]) -> dict[str, Entry]:
+    """The last message of each of these conversations, of a customer or not."""
+    last: dict[str, Entry] = {}
+    theirs = [(row.sid, row.last_version) for row in rows if row.last_version is not None]
+    if theirs:
+        key = tuple_(history.c.conversation_sid, history.c.version)
+        for row in connection.execute(select(history).where(key.in_(theirs))):
+            last[row.conversation_sid] = received(row)
+    others = [(row.sid, row.last_index) for row in rows if row.last_index is not None]
+    if others:
+        key = tuple_(message.c.conversation_sid, message.c.message_index)
+        found = connection.execute(select(message).where(key.in_(others))).all()
+        entries = published(connection, found, {row.address for row in rows if row.address is not None})
+        for row, entry in zip(found, entries, strict=True):
+            known = last.get(row.conversation_sid)
+            if known is None or (known.index or 0) < row.message_index:
+                last[row.conversation_sid] = entry
+    return last
