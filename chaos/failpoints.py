@@ -18,12 +18,14 @@ from chaos.frame import Figure, Scale
 from chaos.stage import HASTE, Stage, Story, stage
 from chaos.stories import bot_troubled, everything
 from chaos.traps import Trap, found
-from states.effects import Effect
+from states.effects import CloseConversation, Effect, RemoveParticipant
 from states.names import snake_case
 
 ROOT = Path(__file__).parents[1]
 ACTS = ("kill", "raise", "delay")
-KINDS = tuple(snake_case(effect.__name__) for effect in get_args(Effect))
+# Only people who are signed in ask for these, and no story has any.
+ASKED_BY_PEOPLE = (RemoveParticipant, CloseConversation)
+KINDS = tuple(snake_case(effect.__name__) for effect in get_args(Effect) if effect not in ASKED_BY_PEOPLE)
 AT_A_START = ("start.before", "start.after", "recover")
 # Only a message is looked for before it is sent again.
 ONLY_FOR = {"probe": ("send_message",)}

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from orchestrator.errors import Gone
-from orchestrator.ports import Listed, Member, Published, Worker
+from orchestrator.ports import SYSTEM, Listed, Member, Published, Worker
 from states.customers import Customer
 from states.events import ConversationClosed
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
@@ -19,7 +19,6 @@ from storage.lanes import Due
 from storage.unit import About, Unit
 
 T = TypeVar("T")
-AUTHOR = "system"
 CLOSED_CODE = 50377
 
 
@@ -90,12 +89,16 @@ class PlayedTwilio:
         channel = {who.participant_sid for who in self._members.values() if who.address}
         return {message.message_sid for _at, message in self._messages.values() if message.participant_sid in channel}
 
-    async def send_message(self, sid: str, body: str, key: str, service_sid: str | None = None) -> Published:
+    async def send_message(
+        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published:
         """See the port."""
         self._require_open()
-        return self._publish(f"IM{self.next_index:032x}", AUTHOR, body, None, key)
+        return self._publish(f"IM{self.next_index:032x}", author, body, None, key)
 
-    async def find_sent(self, sid: str, key: str, after_index: int, service_sid: str | None = None) -> Published | None:
+    async def find_sent(
+        self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published | None:
         """See the port."""
         return next((message for _at, message in self._messages.values() if message.tag == key), None)
 
@@ -106,6 +109,14 @@ class PlayedTwilio:
         added = present or Member(f"MB{self.next_index + 4096:032x}", identity, None, None)
         self._members[added.participant_sid] = added
         return added
+
+    async def remove_participant(self, sid: str, participant_sid: str, service_sid: str | None = None) -> None:
+        """See the port."""
+        self._members.pop(participant_sid, None)
+
+    async def close_conversation(self, sid: str, service_sid: str | None = None) -> None:
+        """See the port."""
+        self.state = "closed"
 
     async def set_friendly_name(self, sid: str, name: str, service_sid: str | None = None) -> None:
         """See the port."""
@@ -173,6 +184,9 @@ class PlayedOffice:
         return next(worker for worker in self.workers if worker.sid == worker_sid)
 
     async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
+        """See the port."""
+
+    async def set_available(self, worker_sid: str, available: bool) -> None:
         """See the port."""
 
 

@@ -10,7 +10,7 @@ from states.conversation import Conversation, Decision
 from states.decide import decide
 from states.errors import DecisionError
 from states.explaining import Explanation, explain
-from states.table import VERSION
+from states.table import REPLAYED, VERSION
 from storage import codec
 from storage.errors import UnknownCodec
 
@@ -58,20 +58,22 @@ def _newborn(stored: Conversation) -> Conversation:
 
 
 def _again(before: Conversation | None, row: Row[Any]) -> Retold:
-    older = f"Decided by version {row.table_version} of the table; today's is {VERSION}."
+    by = f"version {row.table_version} of the table"
     if before is None:
-        return Retold(row, None, None, older if row.table_version != VERSION else _LOST)
+        return Retold(row, None, None, _LOST)
     try:
         event = codec.decode(row.event)
         decision, explanation = decide(before, event, row.at), explain(before, event, row.at)
     except (DecisionError, UnknownCodec) as error:
-        return Retold(row, None, None, f"It cannot be decided again: {error}.")
+        return Retold(row, None, None, f"Decided by {by}; it cannot be decided again: {error}.")
     same = (decision.source, decision.dest, decision.row) == (row.source, row.dest, name_of_row(row))
     after = decision.conversation if same else None
-    if row.table_version != VERSION:
-        return Retold(row, None, after, older)
-    return Retold(row, explanation, after) if same else Retold(row, None, None, _OTHERWISE)
+    if row.table_version not in REPLAYED:
+        return Retold(row, None, after, f"Decided by {by}; today's is {VERSION}, and may have other reasons.")
+    if not same:
+        return Retold(row, None, None, f"Decided by {by}; deciding it again gives another row than was recorded.")
+    older = None if row.table_version == VERSION else f"Decided by {by}, as today's {VERSION} decides it."
+    return Retold(row, explanation, after, older)
 
 
-_OTHERWISE = "Deciding it again gives another row than was recorded."
-_LOST = "What was known before it cannot be decided again."
+_LOST = "What was known before it cannot be decided again, nor why it was decided so."

@@ -12,25 +12,30 @@ import aiohttp
 from aiohttp import web
 
 from orchestrator import debug, metrics, pages, webhooks
+from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
+from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
 from orchestrator.performing import Performer
-from orchestrator.ports import Bot, Conversations, Crm, Workers
+from orchestrator.pictures import Pictures
+from orchestrator.ports import Bot, Crm, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
-from orchestrator.service import SERVICE, Role, Service
+from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
+from orchestrator.starting import Starter
 from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
@@ -64,7 +69,14 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    app.on_shutdown.append(_hang_up)
     return app
+
+
+async def _hang_up(app: web.Application) -> None:
+    """Who watches would hold up the end for as long as requests are waited for."""
+    if SERVICE in app:
+        app[SERVICE].feed.close()
 
 
 @web.middleware
@@ -89,7 +101,7 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     writer, reader = await _store(settings, stack)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    conversations, workers, hold = _twilio(settings, stack)
+    client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
     directory = Directory(workers)
@@ -113,6 +125,15 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
     dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
     membership.on_joined = dispatcher.start_over
     looker = Looker(writer, intake, conversations, directory, grace_ms)
+    acts = Acts(
+        writer,
+        directory,
+        workers,
+        Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
+        Pictures(reader, _media(settings, client, session)),
+        on_availability=lambda: writer.tell(WORKERS),
+        on_due=lambda: writer.tell(EFFECTS),
+    )
     return Service(
         settings=settings,
         role=role,
@@ -128,6 +149,8 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
         retention=Retention(writer, settings.retention_days),
         crm=crm,
         hold=hold,
+        acts=acts,
+        feed=Feed(writer),
     )
 
 
@@ -151,8 +174,10 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     return SharedWriter(url, wall_clock), Readers(url)
 
 
-def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, Workers | None, AccountHold]:
-    """Twilio's two sides, over the official client and our transport."""
+def _twilio(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[TwilioClient, TwilioConversations, Workers | None, AccountHold]:
+    """The official client over our transport, and Twilio's two sides over it."""
     hold = AccountHold()
     client = TwilioClient(
         settings.twilio_account_sid,
@@ -162,12 +187,17 @@ def _twilio(settings: Settings, stack: AsyncExitStack) -> tuple[Conversations, W
         hold,
     )
     stack.push_async_callback(client.close)
-    conversations = TwilioConversations(client)
+    conversations = TwilioConversations(client, settings.messaging_service_sid)
     hold.probe = conversations.any_one
     workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
     if workspace is None or queue is None:
-        return conversations, None, hold
-    return conversations, TwilioTaskRouter(client, workspace, queue), hold
+        return client, conversations, None, hold
+    return client, conversations, TwilioTaskRouter(client, workspace, queue), hold
+
+
+def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
+    credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
+    return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
 
 
 def _crm(settings: Settings, reader: Readers, session: aiohttp.ClientSession) -> Crm:

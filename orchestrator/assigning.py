@@ -7,7 +7,7 @@ it. Two customers at once therefore meet two workers where two are available, an
 from collections.abc import Collection, Sequence
 
 from orchestrator.ports import Worker
-from states.events import Event, NobodyAvailable, WorkerFound
+from states.events import Event, HandedToWorker, NobodyAvailable, WorkerFound
 from states.names import WorkerSid
 from states.policy import IdleWorker, longest_idle
 from storage import reservations
@@ -46,6 +46,13 @@ def assign_named(unit: Unit, conversation_sid: str, worker: Worker, turn: int) -
     return _claim(unit, worker, record.get(worker.sid), turn, named=True)
 
 
+def assign_by_hand(unit: Unit, worker: Worker, by: str, reason: str) -> HandedToWorker:
+    """Claim the worker somebody has given a customer to, available or not."""
+    record = reservations.last_assigned(unit, [worker.sid])
+    at_ms = _reserve(unit, worker, record.get(worker.sid))
+    return HandedToWorker(worker.identity, WorkerSid(worker.sid), at_ms, by, reason)
+
+
 def _still_looks(unit: Unit, conversation_sid: str, turn: int) -> bool:
     stored = unit.conversation(conversation_sid)
     if stored is None:
@@ -55,9 +62,14 @@ def _still_looks(unit: Unit, conversation_sid: str, turn: int) -> bool:
 
 
 def _claim(unit: Unit, worker: Worker, recorded: tuple[int, int] | None, turn: int, *, named: bool) -> WorkerFound:
+    at_ms = _reserve(unit, worker, recorded)
+    return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, turn, named)
+
+
+def _reserve(unit: Unit, worker: Worker, recorded: tuple[int, int] | None) -> int:
     """The assignment's time is the later of now and his last one plus 1, so that order survives a burst; and no earlier
     than those of the same burst that came before it, for one who is named again and again runs ahead of the clock."""
     last = max(0 if recorded is None else recorded[0], worker.last_accepted_task_time or 0)
     at_ms = max(unit.now, last + 1, reservations.latest(unit, unit.now + BURST_MS))
     reservations.reserve(unit, worker.sid, worker.identity, at_ms)
-    return WorkerFound(worker.identity, WorkerSid(worker.sid), at_ms, turn, named)
+    return at_ms

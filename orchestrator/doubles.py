@@ -26,7 +26,10 @@ def listed_twice(unit: Unit, conversation_sid: str, ours: Sequence[Published]) -
     """
     stored = unit.conversation(conversation_sid)
     read_to = 0 if stored is None else stored.next_index
-    fresh = [message for message in ours if message.index >= read_to]
+    tagged = [message for message in ours if message.index >= read_to]
+    authors = outbox.authors(unit, {message.tag for message in tagged if message.tag is not None})
+    # A customer in a chat may tag what he writes as he likes: only the effect's author writes its message.
+    fresh = [message for message in tagged if message.tag is not None and authors.get(message.tag) == message.author]
     made = outbox.results(unit, {message.tag for message in fresh if message.tag is not None})
     twice = []
     for message in fresh:

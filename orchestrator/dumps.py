@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from orchestrator.again import decided_again, name_of_row
 from states.conversation import Conversation
 from states.decide import triggers_in
-from states.table import VERSION
+from states.table import REPLAYED
 from storage.conversations import Dump
 from storage.pruning import KEYS_LIVE_MS
 
@@ -60,12 +60,12 @@ def full(dump: Dump, now: int) -> dict[str, Any]:
 
 def _asked_for(dump: Dump, now: int) -> dict[int, list[str]]:
     """Version to the keys of the effects that its decision asked for. Where they may have been pruned it is decided
-    again, as long as the table is the one that decided then."""
+    again, as long as the table decides as the one that decided then."""
     born: dict[int, list[str]] = {}
     for effect in dump.effects:
         born.setdefault(int(effect.key.split("/")[1]), []).append(effect.key)
     if dump.conversation.created_at <= now - KEYS_LIVE_MS:
-        same = takewhile(lambda row: row.table_version == VERSION, dump.history)
+        same = takewhile(lambda row: row.table_version in REPLAYED, dump.history)
         for decision in decided_again(dump.conversation, same):
             born[decision.conversation.version] = [keyed.key for keyed in decision.effects]
     return born

@@ -11,7 +11,8 @@ EffectError             an outside call did not succeed; its class says what may
 ├── Ambiguous           it may or may not have been carried out: look before you repeat
 ├── Held                credentials are refused (401, 403): wait and alarm, fail nothing
 ├── Rejected            will never work: the machine is told
-└── Gone                the conversation is closed or removed: the machine is told
+├── Gone                the conversation is closed or removed: the machine is told
+└── PairTaken           another open conversation has this pair of addresses
 BotUnusable             the bot is silent, dead or talks nonsense
 CrmUnavailable          the CRM cannot answer now
 SettingsError           every faulty variable, together
@@ -85,6 +86,10 @@ class Rejected(EffectError):
 
 class Gone(Rejected):
     """The conversation is closed (50377) or no longer exists (20404, 50350)."""
+
+
+class PairTaken(Rejected):
+    """Another open conversation has this pair of addresses (50416)."""
 
 
 class BotUnusable(Exception):

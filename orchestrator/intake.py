@@ -14,8 +14,8 @@ from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.effects import SendMessage
-from states.events import Event
-from states.facts import MessagePublished
+from states.events import Event, WorkerJoined
+from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid
 from storage import codec
 from storage.failpoints import reached
@@ -167,7 +167,8 @@ class Intake:
             )
             result = outcome.event(unit) if callable(outcome.event) else outcome.event
             if isinstance(result, Report):
-                take(unit, result, known)
+                if not take(unit, result, known):
+                    _bring_back(unit, due, result)
             elif result is not None:
                 admit_result(unit, due.conversation_sid, due.key, result)
             if outcome.index is not None:
@@ -185,12 +186,24 @@ def _about(report: Report) -> About:
     return About(report.conversation_sid, report.key, address=address)
 
 
+def _bring_back(unit: Unit, due: Due, report: Report) -> None:
+    """A worker was to be added who is there still, for he could not be removed before: it is known when he joined, and
+    that he has joined now is not."""
+    stored, fact = unit.conversation(report.conversation_sid), report.fact
+    if stored is None or not isinstance(fact, ParticipantPresent) or fact.identity is None:
+        return
+    awaited = {
+        claim.identity.casefold() for claim in (stored.conversation.claim, *stored.conversation.withdrawn) if claim
+    }
+    if fact.identity.casefold() in awaited and fact.participant_sid not in stored.conversation.gone:
+        admit_result(unit, due.conversation_sid, due.key, WorkerJoined(fact.identity, fact.participant_sid))
+
+
 def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
     """A message of ours stands in the conversation: nobody but this effect may ever tell."""
     effect = codec.decode(due.payload)
     if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
-        author = getattr(effect, "author", "system")
-        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, author, effect.body)
+        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body)
         unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 
 

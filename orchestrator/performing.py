@@ -15,17 +15,19 @@ from orchestrator.waiting_room import assign_waiting
 from states.effects import (
     AddParticipant,
     AskBot,
+    CloseConversation,
     Effect,
     FindCustomer,
     FindLongestIdle,
     FindWorker,
+    RemoveParticipant,
     SendMessage,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import BotReplied, CustomerFound, Event, NobodyAvailable, NoSuchWorker
-from states.facts import ParticipantPresent
+from states.events import BotReplied, ConversationClosed, CustomerFound, Event, NobodyAvailable, NoSuchWorker
+from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
 from storage import outbox
 from storage.failpoints import reached
@@ -60,6 +62,10 @@ class Performer:
                 return await self._send_message(due, effect)
             case AddParticipant():
                 return await self._add_participant(due, effect)
+            case RemoveParticipant():
+                return await self._remove_participant(due, effect)
+            case CloseConversation():
+                return await self._close_conversation(due)
             case AskBot():
                 return await self._ask_bot(due, effect)
             case FindWorker():
@@ -82,16 +88,16 @@ class Performer:
         sid, scope = due.conversation_sid, due.service_sid
         if due.status_before == "ambiguous":
             reached("probe", due.kind)
-            found = await self._find_sent(due)
+            found = await self._find_sent(due, effect.author)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
         is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
         if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
             raise NotSent("another replica has taken this over")
-        sent = await self.conversations.send_message(sid, effect.body, due.key, scope)
+        sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
 
-    async def _find_sent(self, due: Due) -> Published | None:
+    async def _find_sent(self, due: Due, author: str) -> Published | None:
         """Look for the message of an earlier attempt, a second time where it is not found and a list may still lack
         what was carried out at the end of the quiet period.
 
@@ -102,10 +108,10 @@ class Performer:
         pause_s = min(SECOND_PROBE_S, self.quiet_s / 4)
         is_listed = self._age_s(due) > TURN_S + self.timeout_s + self.quiet_s + pause_s
         try:
-            found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+            found = await self.conversations.find_sent(sid, due.key, due.after_index, scope, author)
             if found is None and not is_listed:
                 await asyncio.sleep(pause_s)
-                found = await self.conversations.find_sent(sid, due.key, due.after_index, scope)
+                found = await self.conversations.find_sent(sid, due.key, due.after_index, scope, author)
         except Ambiguous as error:
             raise NotProcessed(f"not looked for: {error}") from error
         return found
@@ -115,6 +121,17 @@ class Performer:
         fact = ParticipantPresent(ParticipantSid(member.participant_sid), effect.identity)
         report = Report(due.conversation_sid, key_of(fact, due.conversation_sid), fact)
         return Outcome("done", report, result_sid=member.participant_sid)
+
+    async def _remove_participant(self, due: Due, effect: RemoveParticipant) -> Outcome:
+        await self.conversations.remove_participant(due.conversation_sid, effect.participant_sid, due.service_sid)
+        fact = ParticipantGone(effect.participant_sid, effect.identity)
+        return Outcome("done", Report(due.conversation_sid, key_of(fact, due.conversation_sid), fact))
+
+    async def _close_conversation(self, due: Due) -> Outcome:
+        sid = due.conversation_sid
+        await self.conversations.close_conversation(sid, due.service_sid)
+        fact = ConversationClosed("asked")
+        return Outcome("done", Report(sid, key_of(fact, sid), fact))
 
     async def _ask_bot(self, due: Due, effect: AskBot) -> Outcome:
         question = Question(

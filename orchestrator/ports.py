@@ -7,10 +7,14 @@ from typing import Literal, Protocol
 
 from states.customers import Customer
 
+SYSTEM = "system"
+"""The author of what the program says in its own name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A message as the record of the conversation has it. `tag` is the effect key it carries, when it is ours."""
+    """A message as the record of the conversation has it. `tag` is the effect key it carries, and true only where the
+    author is that effect's: a customer in a chat may tag what he likes."""
 
     message_sid: str
     index: int
@@ -49,14 +53,24 @@ class Conversations(Protocol):
     Every method raises an `EffectError` of `orchestrator.errors`, and nothing else, when it did not succeed.
     """
 
-    async def send_message(self, sid: str, body: str, key: str, service_sid: str | None = None) -> Published:
-        """Publish `body` as `system`, tagged with the effect key."""
+    async def send_message(
+        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published:
+        """Publish `body` under `author`, tagged with the effect key."""
 
-    async def find_sent(self, sid: str, key: str, after_index: int, service_sid: str | None = None) -> Published | None:
-        """The message tagged `key`, looking from the newest back to `after_index` (exclusive)."""
+    async def find_sent(
+        self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published | None:
+        """The message of `author` tagged `key`, looking from the newest back to `after_index` (exclusive)."""
 
     async def add_participant(self, sid: str, identity: str, service_sid: str | None = None) -> Member:
         """Add a worker; one who is there already is a success."""
+
+    async def remove_participant(self, sid: str, participant_sid: str, service_sid: str | None = None) -> None:
+        """Take somebody out; one who is not there is a success."""
+
+    async def close_conversation(self, sid: str, service_sid: str | None = None) -> None:
+        """Close the conversation for good; one that is closed or removed already is a success."""
 
     async def set_friendly_name(self, sid: str, name: str, service_sid: str | None = None) -> None:
         """Name the conversation (at most 256 characters)."""
@@ -87,6 +101,47 @@ class Conversations(Protocol):
         """Open conversations created at or after `since` (ISO 8601, UTC)."""
 
 
+class Openings(Protocol):
+    """The neighbour that carries messages, as whoever starts a conversation needs it. Raises an `EffectError` when it
+    did not succeed."""
+
+    async def create(self, unique_name: str, friendly_name: str) -> Listed:
+        """An active conversation without anybody in it; the one of this unique name where there is one already, which
+        may be closed by now."""
+
+    async def add_participant(self, sid: str, identity: str, service_sid: str | None = None) -> Member:
+        """Add somebody by his identity; one who is there already is a success."""
+
+    async def add_address(self, sid: str, address: str, proxy_address: str, service_sid: str | None = None) -> Member:
+        """Add a customer by his address; one who is there already is a success. Raises PairTaken where another open
+        conversation has this pair."""
+
+    async def by_address(self, address: str, proxy_address: str | None) -> Listed | None:
+        """The open conversation this customer's address has with the proxy address, if there is one."""
+
+    async def close_conversation(self, sid: str, service_sid: str | None = None) -> None:
+        """Close a conversation for good; one that is closed or removed already is a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is attached to a message. `size` in bytes."""
+
+    media_sid: str
+    content_type: str
+    size: int
+
+
+class Attachments(Protocol):
+    """The neighbour that keeps what messages carry. Raises an `EffectError` when it did not succeed."""
+
+    async def of_message(self, sid: str, message_sid: str, service_sid: str | None) -> list[Attachment]:
+        """What is attached to a message, in order."""
+
+    async def content(self, sid: str, service_sid: str | None, media_sid: str, limit: int) -> bytes:
+        """The bytes of an attachment. Raises Rejected where there are more than `limit`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A TaskRouter worker. `last_accepted_task_time` in milliseconds; None: the attribute says nothing, or was not
@@ -113,6 +168,9 @@ class Workers(Protocol):
 
     async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
         """Set `lastAcceptedTaskTime` to the later of `at_ms` and what is there, leaving other attributes alone."""
+
+    async def set_available(self, worker_sid: str, available: bool) -> None:
+        """Switch a worker to an activity in which he is available, or to one in which he is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSent, Rejected
 from orchestrator.intake import Outcome
 from orchestrator.logs import printable
-from states.effects import AskBot, Effect
+from states.effects import AddParticipant, AskBot, Effect
 from states.events import BotFailed, ConversationClosed, EffectFailed
 from storage.lanes import Due
 from storage.outbox import CREATES
@@ -39,14 +39,18 @@ def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience
     if isinstance(error, Gone):
         return Outcome("rejected", ConversationClosed("gone"), error=text)
     if isinstance(error, Rejected):
-        return Outcome("rejected", EffectFailed(due.key, due.kind, text), error=text)
+        return Outcome("rejected", _failed(due, effect, text), error=text)
     doubtful = _is_doubtful(due, error)
     wait_ms = round(_wait_s(due, error, doubtful, patience) * 1000)
     # Credentials come back and so does a CRM: neither fails anything, however long it takes.
     patient = isinstance(error, Held | CrmUnavailable)
     if not patient and now + wait_ms > due.created_at + _deadline_s(due, patience) * 1000:
-        return Outcome("parked", EffectFailed(due.key, due.kind, text), error=text)
+        return Outcome("parked", _failed(due, effect, text), error=text)
     return Outcome("ambiguous" if doubtful else "retrying", error=text, retry_at=now + wait_ms)
+
+
+def _failed(due: Due, effect: Effect, text: str) -> EffectFailed:
+    return EffectFailed(due.key, due.kind, text, effect.identity if isinstance(effect, AddParticipant) else None)
 
 
 def _deadline_s(due: Due, patience: Patience) -> float:

@@ -9,10 +9,12 @@ import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -34,7 +36,7 @@ READY_LIMIT_S = 2.0
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
 # What replicas hint at to one another.
-WORKERS, LOOKS = "workers", "looks"
+WORKERS, LOOKS, EFFECTS = "workers", "looks", "effects"
 Role = Literal["web", "effects", "all"]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
@@ -58,6 +60,8 @@ class Service:
     retention: Retention
     crm: GuardedCrm
     hold: AccountHold
+    acts: Acts
+    feed: Feed
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None
@@ -71,6 +75,7 @@ class Service:
         self.writer.may_start = self.role != "web"
         await self.dispatcher.recover()
         self.writer.on_told = self._told
+        self.feed.start()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = self._accepted_again
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
@@ -78,6 +83,8 @@ class Service:
             self.directory.keep_fresh,
             self.hold.run,
         ]
+        if self.writer.is_shared:
+            loops.append(self.feed.run)
         if self.role == "web":
             self.intake.on_due = lambda: self.writer.tell(LOOKS)
         else:
@@ -129,6 +136,8 @@ class Service:
 
     def _told(self, what: str) -> None:
         """A hint, perhaps of another replica."""
+        if self.feed.hear(what):
+            return
         if what == WORKERS:
             self.directory.stale.set()
             self.waiting_room.hint()

@@ -264,3 +264,17 @@ def admit_result(unit: Unit, sid: str, key: str, event: Event) -> None:
         _keep(unit, stored, Report(sid, f"result/{key}", event), 1, error)
         return
     unit.apply(stored, decision, event)
+
+
+def admit_act(unit: Unit, stored: Stored, key: str, event: Event) -> None:
+    """Take in what somebody did who is signed in, under the key of his request. What the table raises passes through:
+    he is there to be told."""
+    decision = decide(stored.conversation, event, unit.now)
+    version = unit.apply(stored, decision, event)
+    note_act(unit, stored.conversation.sid, key, version)
+
+
+def note_act(unit: Unit, sid: str, key: str, version: int | None = None) -> None:
+    """Remember the key of a request that was carried out."""
+    times = {"received_at": unit.now, "message_index": None, "version": version}
+    unit.record(key=key, conversation_sid=sid, kind="", status="done", event="", **times)

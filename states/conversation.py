@@ -40,6 +40,8 @@ class Conversation:
     `turn` counts how often the bot's turn has ended, so that an answer that comes late is known; `asked` counts the
     messages the bot was asked about in this turn; `enriching` is true once the CRM was asked; `gone` keeps the
     participants who left, for their joining may be told after it; `refused` are workers who could not be added.
+    `relieved` are those who leave once the claimed worker has joined; `leaving` those whose removal was asked for, who
+    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
     """
 
     sid: ConversationSid
@@ -59,6 +61,9 @@ class Conversation:
     claim: Claim | None = None
     waiting_since: int | None = None
     refused: tuple[str, ...] = ()
+    relieved: tuple[ParticipantSid, ...] = ()
+    leaving: tuple[Present, ...] = ()
+    withdrawn: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Draft: one decision being made. Guards and effect writers of the table are its methods.
 
-A guard returns exactly True or False. A writer appends effects or notes what to remember; it does nothing else, so a
-draft that is dropped has done nothing. Both read the event through the narrow properties at the end of the class.
+A writer appends effects or notes what to remember; it does nothing else, so a draft that is dropped has done nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -13,17 +12,20 @@ from states.conversation import Claim, Conversation, KeyedEffect, Present, Profi
 from states.effects import (
     AddParticipant,
     AskBot,
+    CloseConversation,
     Effect,
     FindCustomer,
     FindLongestIdle,
     FindWorker,
+    RemoveParticipant,
     SendMessage,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
 from states.events import Event
-from states.names import snake_case
+from states.guards import Guards
+from states.names import ParticipantSid, snake_case
 from states.policy import read_choice
 
 Writer = TypeVar("Writer", bound=Callable[["Draft"], None])
@@ -40,7 +42,7 @@ def writes(*effects: type) -> Callable[[Writer], Writer]:
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
+class Draft(Guards):
     """One event against one snapshot. `next` is the snapshot being written, which nobody else has before the decision;
     `row` the row of the table that fired."""
 
@@ -67,83 +69,26 @@ class Draft:
         key = f"{self.next.sid}/{self.next.version}/{len(self.effects)}"
         self.effects.append(KeyedEffect(key, effect))
 
+    def _remove(self, workers: Sequence[Present]) -> None:
+        """Ask for the removal of workers. From now on they serve nobody here, though Twilio has them a while yet."""
+        for worker in workers:
+            self._ask_for(RemoveParticipant(worker.participant_sid, worker.identity))
+        left = {worker.participant_sid for worker in workers}
+        staying = tuple(worker for worker in self.next.workers if worker.participant_sid not in left)
+        self._note(workers=staying, leaving=(*self.next.leaving, *workers))
+
+    def _forget_withdrawn(self, identity: str) -> None:
+        withdrawn = self._withdrawn(identity)
+        self._note(withdrawn=tuple(claim for claim in self.next.withdrawn if claim is not withdrawn))
+
     def _say(self, text: str) -> None:
         for part in texts.parts(text):
             self._ask_for(SendMessage(part))
 
-    # Guards
-
-    def bot_names_worker(self) -> bool:
-        """The bot answers this turn and names somebody who can be looked up."""
-        return self._bot_has_turn() and self.event.route == "email" and self.event.routable is True
-
-    def bot_asks_for_anyone(self) -> bool:
-        """The bot answers this turn and wants anybody who is free."""
-        return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
-
-    def bot_asks_in_vain(self) -> bool:
-        """The bot answers this turn and routes, but there is no workspace to route in."""
-        return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
-
-    def bot_has_turn(self) -> bool:
-        """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""
-        return self._bot_has_turn()
-
-    def bot_has_turn_and_a_way_out(self) -> bool:
-        """The bot failed in its present turn, and a worker can be looked for instead."""
-        return self._bot_has_turn() and self.event.routable is True
-
-    def late_answer_names_worker(self) -> bool:
-        """An answer to what was written before routing began names a worker, and nobody is on his way yet."""
-        return self.before.claim is None and self.event.route == "email" and self.event.routable is True
-
-    def text_names_worker(self) -> bool:
-        """What the waiting customer wrote holds an email address, and nobody is on his way yet."""
-        return self.before.claim is None and read_choice(self.event.body).identity is not None
-
-    def is_late(self) -> bool:
-        """Messages with a higher index were decided before this one."""
-        return self.event.late is True
-
-    def is_looked_for(self) -> bool:
-        """The search is of this stay, and nobody is on his way yet."""
-        return self._is_of_this_search() and self.before.claim is None
-
-    def was_asked_aloud(self) -> bool:
-        """The customer was told that this worker is being looked for, and nobody else is."""
-        return self.is_looked_for() and self.event.quiet is False and self.before.waiting_since is None
-
-    def first_time(self) -> bool:
-        """The customer has not been told to wait, and nobody is on his way."""
-        return self.is_looked_for() and self.before.waiting_since is None
-
-    def has_left(self) -> bool:
-        """This participant's leaving was told before his joining."""
-        return self.event.participant_sid in self.before.gone
-
-    def was_claimed(self) -> bool:
-        """The worker who joined is the one who was on his way."""
-        claim = self.before.claim
-        return claim is not None and claim.identity.casefold() == self.event.identity.casefold()
-
-    def nobody_is_left(self) -> bool:
-        """The participant who leaves is the last worker."""
-        return all(worker.participant_sid == self.event.participant_sid for worker in self.before.workers)
-
-    def anyone_could_not_join(self) -> bool:
-        """The longest idle worker could not be added; another may."""
-        claim = self.before.claim
-        return self.event.effect == "add_participant" and claim is not None and not claim.named
-
-    def routing_failed(self) -> bool:
-        """What the routing hung on has failed, and the customer is not in the queue. A search that fails while
-        somebody is on his way changes nothing."""
-        searching = ("find_worker", "find_longest_idle") if self.before.claim is None else ()
-        return self.event.effect in ("add_participant", *searching) and self.before.waiting_since is None
-
-    def claimed_could_not_join(self) -> bool:
-        """The worker on his way could not be added; a customer in the queue waits on."""
-        return self.event.effect == "add_participant" and self.before.claim is not None
+    @property
+    def trigger(self) -> str:
+        """The event's name in the table."""
+        return snake_case(type(self.event).__name__)
 
     # Writers
 
@@ -259,26 +204,89 @@ class Draft:
         self._note(claim=claim)
         self._ask_for(AddParticipant(event.identity))
 
+    @writes(AddParticipant)
+    def claim_relief(self) -> None:
+        """Claim the worker and ask Twilio to let him join; who is here now leaves once he has."""
+        event = self.event
+        here = tuple(worker.participant_sid for worker in self.next.workers)
+        self._note(claim=Claim(event.identity, event.worker_sid, event.at_ms, named=False), relieved=here)
+        self._ask_for(AddParticipant(event.identity))
+
+    def withdraw_claim(self) -> None:
+        """Whoever is on his way is not wanted any more."""
+        kept = self.next
+        if kept.claim is not None:
+            self._note(claim=None, relieved=(), withdrawn=(*kept.withdrawn, kept.claim))
+
+    @writes(RemoveParticipant)
+    def turn_away(self) -> None:
+        """Take him out again who has joined and is not wanted any more."""
+        self._remove([Present(self.event.identity, self.event.participant_sid)])
+
+    @writes(RemoveParticipant)
+    def relieve(self) -> None:
+        """If we assigned the worker who joined, take those out whom he relieves."""
+        if self.was_claimed():
+            kept = self.next
+            self._remove([worker for worker in kept.workers if worker.participant_sid in self.before.relieved])
+
+    @writes(RemoveParticipant)
+    def remove_others(self) -> None:
+        """Take everybody out but the worker the customer is given to."""
+        wanted = self.event.identity.casefold()
+        self._remove([worker for worker in self.next.workers if worker.identity.casefold() != wanted])
+
+    @writes(RemoveParticipant)
+    def remove_everybody(self) -> None:
+        """Take all workers out."""
+        self._remove(self.next.workers)
+
+    @writes(FindLongestIdle)
+    def find_somebody_else(self) -> None:
+        """Look for whoever has been idle longest, but for those who have just had the customer."""
+        had_him = tuple(worker.identity for worker in self.before.workers)
+        self._ask_for(FindLongestIdle(self.next.turn, had_him))
+
+    @writes(SendMessage)
+    def say_as_worker(self) -> None:
+        """Send what the worker wrote, under his identity as the conversation has it."""
+        author = self._present(self.event.identity)
+        assert author is not None
+        for part in texts.parts(self.event.body):
+            self._ask_for(SendMessage(part, author.identity))
+
+    @writes(CloseConversation)
+    def close(self) -> None:
+        """Close the conversation behind what is still to be said in it."""
+        self._ask_for(CloseConversation())
+
     @writes(SetWorkerAttributes)
     def note_assignment(self) -> None:
         """If we assigned the worker who joined, write the time of it into his attributes."""
-        claim = self.next.claim
-        if claim is not None and self.was_claimed():
+        identity = self.event.identity
+        claim = self.next.claim if self.was_claimed() else self._withdrawn(identity)
+        if claim is not None:
             self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
-            self._note(claim=None)
+            self._forget_withdrawn(identity)
+        if self.was_claimed():
+            self._note(claim=None, relieved=())
 
     def note_worker(self) -> None:
         """Remember who joined; nobody is waited for any more."""
         event, kept = self.event, self.next
-        others = tuple(w for w in kept.workers if w.participant_sid != event.participant_sid)
-        joined = (*others, Present(event.identity, event.participant_sid))
-        self._note(workers=joined, waiting_since=None, refused=())
+        joined = (*_without(kept.workers, event.participant_sid), Present(event.identity, event.participant_sid))
+        leaving = _without(kept.leaving, event.participant_sid)
+        self._note(workers=joined, leaving=leaving, waiting_since=None, refused=())
 
     def forget_worker(self) -> None:
         """Remember that this participant is gone."""
         sid, kept = self.event.participant_sid, self.next
-        remaining = tuple(w for w in kept.workers if w.participant_sid != sid)
-        self._note(workers=remaining, gone=(*kept.gone[-19:], sid))
+        self._note(
+            workers=_without(kept.workers, sid),
+            leaving=_without(kept.leaving, sid),
+            relieved=tuple(other for other in kept.relieved if other != sid),
+            gone=(*kept.gone[-19:], sid),
+        )
 
     def end_bot_turn(self) -> None:
         """What the bot answers from now on to earlier messages is kept and not sent."""
@@ -290,17 +298,21 @@ class Draft:
 
     def stop_routing(self) -> None:
         """Forget what the routing had found out."""
-        self._note(claim=None, waiting_since=None, refused=())
+        self._note(claim=None, waiting_since=None, refused=(), relieved=())
 
     def drop_claim(self) -> None:
-        """Nobody is on his way any more."""
-        self._note(claim=None)
+        """Nobody is on his way any more, and nobody relieved."""
+        self._note(claim=None, relieved=())
+
+    def forget_withdrawn(self) -> None:
+        """He who could not be added cannot come any more."""
+        self._forget_withdrawn(self.event.identity)
 
     def refuse_claimed(self) -> None:
         """Leave out the worker who could not be added."""
         claim = self.next.claim
         refused = self.next.refused if claim is None else (*self.next.refused, claim.identity)
-        self._note(claim=None, refused=refused, waiting_since=self.next.waiting_since)
+        self._note(claim=None, refused=refused, relieved=())
 
     @writes(SetFriendlyName, SetParticipantAttributes)
     def enrich(self) -> None:
@@ -317,16 +329,6 @@ class Draft:
         self._note(state=self.state)
         return self.next
 
-    # What both read of the event
 
-    @property
-    def trigger(self) -> str:
-        """The event's name in the table."""
-        return snake_case(type(self.event).__name__)
-
-    def _is_of_this_search(self) -> bool:
-        """A search that outlived its stay in `routing` decides nothing about a later one."""
-        return bool(self.event.turn == self.before.turn)
-
-    def _bot_has_turn(self) -> bool:
-        return bool(self.event.turn == self.before.turn)
+def _without(workers: tuple[Present, ...], sid: ParticipantSid) -> tuple[Present, ...]:
+    return tuple(worker for worker in workers if worker.participant_sid != sid)

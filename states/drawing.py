@@ -11,7 +11,7 @@ from states.diagram import arrows
 from states.table import INITIAL, STATES
 
 BOX_WIDTH, BOX_HEIGHT, GAP = 150, 44, 130
-MARGIN, FIRST_LEVEL, LEVEL = 30, 30, 40
+MARGIN, FIRST_LEVEL, LEVEL = 20, 26, 32
 
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1d2733}.label{font-size:11px;fill:#52606d}"
@@ -55,16 +55,16 @@ def as_svg(journey: Journey | None = None, *, within_page: bool = False) -> str:
     """Every move between states, with the triggers that make it; guards and internal rows are in the table. `journey`
     is marked in it; `within_page`: without a style of its own."""
     labels = {move: list(dict.fromkeys(text.split(" [")[0] for text in found)) for move, found in arrows().items()}
-    over = _by_length(move for move in labels if _place(move[0]) < _place(move[1]))
-    under = _by_length(move for move in labels if _place(move[0]) > _place(move[1]))
-    top = MARGIN + FIRST_LEVEL + LEVEL * max(len(over), 1)
+    over = _levels(move for move in labels if _place(move[0]) < _place(move[1]))
+    under = _levels(move for move in labels if _place(move[0]) > _place(move[1]))
+    top = MARGIN + FIRST_LEVEL + LEVEL * _height(over)
     bottom = top + BOX_HEIGHT
     width = 2 * MARGIN + len(STATES) * BOX_WIDTH + (len(STATES) - 1) * GAP
-    height = bottom + FIRST_LEVEL + LEVEL * max(len(under), 1) + MARGIN
+    height = bottom + FIRST_LEVEL + LEVEL * _height(under) + MARGIN
     way = journey or _NOWHERE
     told = f"<desc>{escape(journey.told())}</desc>" if journey else ""
-    arcs = [(move, top, -(FIRST_LEVEL + LEVEL * n)) for n, move in enumerate(over)]
-    arcs += [(move, bottom, FIRST_LEVEL + LEVEL * n) for n, move in enumerate(under)]
+    arcs = [(move, top, -(FIRST_LEVEL + LEVEL * level)) for move, level in over.items()]
+    arcs += [(move, bottom, FIRST_LEVEL + LEVEL * level) for move, level in under.items()]
     # What was travelled is drawn last, over what was not.
     arcs.sort(key=lambda arc: arc[0] in way.moves)
     parts = [
@@ -82,9 +82,23 @@ def _place(state: str) -> int:
     return STATES.index(state)
 
 
-def _by_length(moves: Iterable[Move]) -> list[Move]:
-    """Short arcs first, so that they lie nearer to the boxes."""
-    return sorted(moves, key=lambda move: (abs(_place(move[1]) - _place(move[0])), _place(move[0])))
+def _levels(moves: Iterable[Move]) -> dict[Move, int]:
+    """Each move with the level of its arc, 0 next to the boxes: short ones lie nearer, and those side by side share a
+    level."""
+    levels: dict[Move, int] = {}
+    for move in sorted(moves, key=lambda move: (abs(_place(move[1]) - _place(move[0])), _place(move[0]))):
+        taken = {level for other, level in levels.items() if _overlap(move, other)}
+        levels[move] = next(level for level in range(len(taken) + 1) if level not in taken)
+    return levels
+
+
+def _overlap(move: Move, other: Move) -> bool:
+    (first, last), (start, end) = sorted(map(_place, move)), sorted(map(_place, other))
+    return first < end and start < last
+
+
+def _height(levels: Mapping[Move, int]) -> int:
+    return max(levels.values(), default=0)
 
 
 def _left(state: str) -> int:

@@ -13,10 +13,11 @@ from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Publish a message, written by `system`."""
+    """Publish a message. `author`: `system`, or the identity of the worker who wrote it."""
 
     lane: ClassVar[str] = "customer"
     body: str
+    author: str = "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,22 @@ class AddParticipant:
 
     lane: ClassVar[str] = "customer"
     identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveParticipant:
+    """Take a worker out of the conversation."""
+
+    lane: ClassVar[str] = "customer"
+    participant_sid: ParticipantSid
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConversation:
+    """Close the conversation, for good."""
+
+    lane: ClassVar[str] = "customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,8 @@ class SetWorkerAttributes:
 Effect = (
     SendMessage
     | AddParticipant
+    | RemoveParticipant
+    | CloseConversation
     | AskBot
     | FindWorker
     | FindLongestIdle

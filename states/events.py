@@ -123,17 +123,67 @@ class CustomerFound:
 
 @dataclass(frozen=True, slots=True)
 class EffectFailed:
-    """An effect was rejected, or its deadline passed. `effect`: its kind."""
+    """An effect was rejected, or its deadline passed. `effect`: its kind; `identity`: of the worker who could not be
+    added."""
 
     key: str
     effect: str
     reason: str
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationClosed:
     """The conversation is closed or removed; both are final."""
 
+    reason: str = ""
+
+
+# What people do who are signed in: `by` is the login of whoever did it, `reason` what he said about it.
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerWrote:
+    """A worker wrote to the customer, through us."""
+
+    identity: str
+    body: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedToWorker:
+    """Somebody gave the customer to this worker, perhaps to himself. He was claimed in the same transaction, unless he
+    is there already; `at_ms`: his new lastAcceptedTaskTime."""
+
+    identity: str
+    worker_sid: WorkerSid
+    at_ms: int
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedToQueue:
+    """Somebody gave the customer to whoever is available."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedToBot:
+    """Somebody gave the customer back to the bot."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAsked:
+    """Somebody wants the conversation closed."""
+
+    by: str = ""
     reason: str = ""
 
 
@@ -151,4 +201,9 @@ Event = (
     | CustomerFound
     | EffectFailed
     | ConversationClosed
+    | WorkerWrote
+    | HandedToWorker
+    | HandedToQueue
+    | HandedToBot
+    | CloseAsked
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from states.conversation import Conversation
 from states.events import CustomerJoined, Event, MessageReceived, WorkerJoined, WorkerLeft
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
+from states.names import ParticipantSid
 
 _CHANNEL_ADDRESS = re.compile(r"\+[0-9]|(?:whatsapp|messenger|instagram|rcs|sms|gbm|apple):.", re.IGNORECASE)
 
@@ -67,7 +68,7 @@ def _is_customers(fact: MessagePublished, conversation: Conversation, known: Kno
         return True
     if is_channel_address(author):
         return sid is not None
-    if any(sid == worker.participant_sid for worker in conversation.workers) or author == "system":
+    if author == "system" or (sid is not None and sid in _known_workers(conversation)):
         return False
     return not _is_worker(author, conversation, known) and sid is not None
 
@@ -95,10 +96,15 @@ def _arrival(fact: ParticipantPresent, conversation: Conversation, known: Knowle
 
 
 def _departure(fact: ParticipantGone, conversation: Conversation, known: Knowledge) -> Event | None:
-    if any(worker.participant_sid == fact.participant_sid for worker in conversation.workers):
+    if fact.participant_sid in _known_workers(conversation):
         return WorkerLeft(fact.participant_sid, fact.identity)
     if fact.identity is None or fact.participant_sid == conversation.customer_sid:
         return None
     if fact.identity.casefold() in (known.workers or ()):
         return WorkerLeft(fact.participant_sid, fact.identity)
     return None
+
+
+def _known_workers(conversation: Conversation) -> set[ParticipantSid]:
+    """The participants who are known to be workers, those about to be removed among them."""
+    return {worker.participant_sid for worker in (*conversation.workers, *conversation.leaving)}

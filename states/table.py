@@ -6,6 +6,9 @@ is told once if nobody is free, and an email address still reaches its owner. A 
 Twilio says so (`with_worker`), whoever let him in, and as long as one is there the program says nothing. `closed`
 is final.
 
+People who are signed in act by events of their own. Whoever is relieved stays until the next has joined, so that the
+customer is never alone because a join failed; who is no longer wanted is removed, and serves nobody from then on.
+
 How to read it. The first row whose guards all hold wins, and the last row of each state and trigger has no guard,
 so nothing is handled by omission: what is ignored is ignored in a row of its own. `dest=None` is an internal row:
 the state stays. Sources are spelled out. Guards and what a row does are names of methods of `Draft`; no name
@@ -17,7 +20,9 @@ is an effect, and its result is the next event.
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
+REPLAYED = (1, 2)
+"""The versions whose decisions this one makes again: 2 only added rows for events that 1 did not know."""
 
 STATES = ("greeting", "awaiting_choice", "routing", "with_worker", "closed")
 INITIAL = "greeting"
@@ -110,6 +115,8 @@ TRANSITIONS = (
         does=("note_assignment", "stop_routing"),
     ),
     Row("worker_joined", OPEN, None, guards=("has_left",), does=("note_assignment",)),
+    Row("worker_joined", OPEN, None, guards=("is_leaving",), does=("note_assignment",)),
+    Row("worker_joined", OPEN, None, guards=("is_not_wanted",), does=("note_assignment", "turn_away")),
     Row(
         "worker_joined",
         ("greeting", "awaiting_choice"),
@@ -117,7 +124,7 @@ TRANSITIONS = (
         does=("end_bot_turn", "note_assignment", "note_worker"),
     ),
     Row("worker_joined", ("routing",), "with_worker", does=("note_assignment", "note_worker")),
-    Row("worker_joined", ("with_worker",), None, does=("note_assignment", "note_worker")),
+    Row("worker_joined", ("with_worker",), None, does=("note_assignment", "note_worker", "relieve")),
     Row("worker_joined", ("closed",), None),
     Row(
         "worker_left",
@@ -128,6 +135,35 @@ TRANSITIONS = (
     ),
     Row("worker_left", OPEN, None, does=("forget_worker",)),
     Row("worker_left", ("closed",), None),
+    # What people do who are signed in.
+    Row("worker_wrote", ("with_worker",), None, guards=("writer_is_here",), does=("say_as_worker",)),
+    Row("worker_wrote", STATES, None),
+    Row(
+        "handed_to_worker",
+        ("with_worker",),
+        None,
+        guards=("nobody_is_on_his_way", "is_here"),
+        does=("remove_others",),
+    ),
+    Row("handed_to_worker", OPEN, None, guards=("nobody_is_on_his_way",), does=("claim_relief",)),
+    Row("handed_to_worker", STATES, None),
+    Row(
+        "handed_to_queue",
+        ("awaiting_choice", "with_worker"),
+        "routing",
+        does=("end_bot_turn", "withdraw_claim", "remove_everybody", "find_somebody_else"),
+    ),
+    Row("handed_to_queue", ("greeting", "routing", "closed"), None),
+    Row(
+        "handed_to_bot",
+        ("routing", "with_worker"),
+        "awaiting_choice",
+        does=("withdraw_claim", "stop_routing", "remove_everybody"),
+    ),
+    Row("handed_to_bot", ("greeting", "awaiting_choice"), None, does=("withdraw_claim",)),
+    Row("handed_to_bot", ("closed",), None),
+    Row("close_asked", OPEN, None, does=("close",)),
+    Row("close_asked", ("closed",), None),
     # Who the customer is.
     Row("conversation_started", OPEN, None, does=("note_pair", "find_customer")),
     Row("conversation_started", ("closed",), None),
@@ -136,6 +172,7 @@ TRANSITIONS = (
     Row("customer_found", OPEN, None, does=("enrich",)),
     Row("customer_found", ("closed",), None),
     # What was asked of the world did not come about.
+    Row("effect_failed", OPEN, None, guards=("unwanted_could_not_join",), does=("forget_withdrawn",)),
     Row(
         "effect_failed",
         ("routing",),
@@ -152,7 +189,7 @@ TRANSITIONS = (
     ),
     Row(
         "effect_failed",
-        ("awaiting_choice", "routing", "with_worker"),
+        OPEN,
         None,
         guards=("claimed_could_not_join",),
         does=("drop_claim",),

@@ -103,9 +103,12 @@ def _conversation(data: dict[str, Any]) -> Conversation:
         data["customer"] = Profile(**data["customer"])
     if data.get("claim") is not None:
         data["claim"] = Claim(**data["claim"])
-    if "workers" in data:
-        data["workers"] = tuple(Present(**worker) for worker in data["workers"])
-    for name in ("gone", "refused"):
+    for name in ("workers", "leaving"):
+        if name in data:
+            data[name] = tuple(Present(**worker) for worker in data[name])
+    if "withdrawn" in data:
+        data["withdrawn"] = tuple(Claim(**claim) for claim in data["withdrawn"])
+    for name in ("gone", "refused", "relieved"):
         if name in data:
             data[name] = tuple(data[name])
     return Conversation(**data)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, tuple_, update
 
+from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.schema import is_open, is_waiting, outbox, replica
@@ -69,6 +70,16 @@ def results(unit: Unit, keys: Collection[str]) -> dict[str, str | None]:
     unit.lanes.close_rows()
     rows = unit.connection.execute(select(outbox.c.key, outbox.c.result_sid).where(outbox.c.key.in_(keys)))
     return {row.key: row.result_sid for row in rows}
+
+
+def authors(unit: Unit, keys: Collection[str]) -> dict[str, str]:
+    """Under which author each of these messages is, or was, to be published."""
+    if not keys:
+        return {}
+    unit.lanes.close_rows()
+    sent = (outbox.c.key.in_(keys), outbox.c.kind == "send_message")
+    rows = unit.connection.execute(select(outbox.c.key, outbox.c.payload).where(*sent))
+    return {row.key: codec.decode(row.payload).author for row in rows}
 
 
 def note_result(unit: Unit, key: str, result_sid: str, index: int) -> None:

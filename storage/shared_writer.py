@@ -87,19 +87,23 @@ class SharedWriter(Batches):
         try:
             while self._telling:
                 told, self._telling = self._telling, set()
-                await self._notify_of(told)
-                await asyncio.sleep(TELL_EVERY_S)
+                is_told = await self._notify_of(told)
+                if not is_told:
+                    self._telling |= told
+                await asyncio.sleep(TELL_EVERY_S if is_told else LISTEN_AGAIN_S)
         finally:
             self._is_telling = False
 
-    async def _notify_of(self, told: set[str]) -> None:
+    async def _notify_of(self, told: set[str]) -> bool:
         try:
             async with self._engine.begin() as connection:
                 for what in told:
                     await connection.exec_driver_sql("SELECT pg_notify($1, $2)", (CHANNEL, what))
         except Exception as error:
-            # A hint that got lost: everybody asks by himself every few seconds.
+            # A hint that is late: everybody asks by himself every few seconds.
             log.warning("hint_not_told", reason=str(as_storage_error(error)))
+            return False
+        return True
 
     async def _listen(self) -> None:
         """Hear what other replicas tell, until cancelled; a lost connection is made again."""
@@ -116,10 +120,17 @@ class SharedWriter(Batches):
         try:
             connection.add_termination_listener(lambda *_told: ended.set())
             await connection.add_listener(CHANNEL, lambda *told: self.on_told(told[3]))
+            self._hear(True)
             while not ended.is_set():
                 await self._still_heard(connection, ended)
         finally:
+            self._hear(False)
             connection.terminate()
+
+    def _hear(self, hears: bool) -> None:
+        if hears != self.hears:
+            self.hears = hears
+            self.on_hearing(hears)
 
     async def _still_heard(self, connection: Any, ended: asyncio.Event) -> None:
         """Wait for the end of the listening connection, and ask now and then: a server whose machine is gone says

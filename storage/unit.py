@@ -122,8 +122,8 @@ class Unit:
         for row in self.sql.all(_OPEN_PAIRS, addresses=self.sql.words.listed(addresses)):
             self._pairs[row.address].append(row)
 
-    def open_with_pair(self, address: str, proxy_address: str) -> list[str]:
-        """The stored open conversations of an address pair, newest first."""
+    def open_with_pair(self, address: str, proxy_address: str | None) -> list[str]:
+        """The stored open conversations of an address pair, newest first; without a proxy: of a customer in a chat."""
         if address not in self._pairs:
             self._read_pairs([address])
         return [row.sid for row in self._pairs[address] if row.proxy_address == proxy_address]

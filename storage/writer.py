@@ -47,7 +47,7 @@ class Batches(ABC):
     that the commit marked running, and `on_crowded` where more was due than the `room` it may start; `owner` is the
     number of the replica that runs them. `on_changed`, if somebody wants to know, is called with the conversations that
     a commit changed. `on_told` is called with what this or another replica has told, and `on_hearing` when what others
-    tell begins to be heard, and when it is heard no more."""
+    tell begins to be heard (`hears`), and when it is heard no more."""
 
     is_shared = False
 
@@ -58,6 +58,7 @@ class Batches(ABC):
         self.on_changed: Callable[[Collection[str]], None] | None = None
         self.on_told: Callable[[str], None] = lambda _what: None
         self.on_hearing: Callable[[bool], None] = lambda _hears: None
+        self.hears = False
         self.room: Callable[[], int] = lambda: sys.maxsize
         self.may_start = True
         self.owner = 0

@@ -1,6 +1,7 @@
 """What is done and old is deleted in small steps, and a fact whose key is gone is known all the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -28,6 +29,7 @@ from tests.stores import (
     customer,
     member,
     message,
+    new_store,
     report,
     started,
 )

@@ -15,18 +15,23 @@ from states.errors import DecisionError, UnhandledEvent, UnknownState
 from states.events import (
     BotFailed,
     BotReplied,
+    CloseAsked,
     ConversationClosed,
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
     EffectFailed,
     Event,
+    HandedToBot,
+    HandedToQueue,
+    HandedToWorker,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
+    WorkerWrote,
 )
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
 from states.table import OPEN, STATES, TRANSITIONS, Row
@@ -45,7 +50,11 @@ ADA_CLAIMED = {"claim": Claim(ADA, WORKER, 5, named=True)}
 QUEUED = {"waiting_since": NOW - 1000}
 ADA_HERE = {"workers": (Present(ADA, ADAS),)}
 BOTH_HERE = {"workers": (Present(ADA, ADAS), Present(BOB, BOBS))}
+BOB_HERE = {"workers": (Present(BOB, BOBS),)}
 ADA_GONE = {"gone": (ADAS,)}
+ADA_LEAVING = {"leaving": (Present(ADA, ADAS),)}
+ADA_UNWANTED = {"withdrawn": (Claim(ADA, WORKER, 5, named=False),)}
+BOB_RELIEVED = BOB_HERE | ANYONE_CLAIMED | {"relieved": (BOBS,)}
 
 # Events.
 WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
@@ -69,9 +78,15 @@ KNOWN = CustomerFound("1", "Maria Sanchez")
 NOT_ADDED = EffectFailed("CH1/2/0", "add_participant", "Rejected")
 NOT_SEARCHED = EffectFailed("CH1/2/0", "find_worker", "Rejected")
 NOT_SENT = EffectFailed("CH1/2/0", "send_message", "Rejected")
+ADA_NOT_ADDED = replace(NOT_ADDED, identity=ADA)
 CLOSED = ConversationClosed()
+ADA_WROTE = WorkerWrote(ADA, "Hello, Maria", "ada")
+TO_ADA = HandedToWorker(ADA, WORKER, NOW, "bob", "she knows")
+TO_QUEUE = HandedToQueue("bob", "my shift ends")
+TO_BOT = HandedToBot("bob", "wrong number")
+CLOSE_IT = CloseAsked("bob", "all is said")
 
-SAY, ASK, ADD = "send_message", "ask_bot", "add_participant"
+SAY, ASK, ADD, REMOVE, CLOSE = "send_message", "ask_bot", "add_participant", "remove_participant", "close_conversation"
 WHO, FIND, LONGEST_IDLE = "find_customer", "find_worker", "find_longest_idle"
 NAME, ATTRIBUTES, ASSIGNED = "set_friendly_name", "set_participant_attributes", "set_worker_attributes"
 
@@ -145,6 +160,39 @@ CASES: list[Case] = [
     ("with_worker", ADA_HERE, ADA_LEFT, "nobody_is_left", "awaiting_choice", ()),
     *stays(["with_worker"], BOTH_HERE, ADA_LEFT),
     *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_LEFT),
+    *stays(["with_worker"], BOB_RELIEVED, ADA_JOINED, "", ASSIGNED, REMOVE),
+    *stays(["with_worker"], BOB_RELIEVED, WorkerJoined("eve@example.test", ParticipantSid("MB3"))),
+    *stays(["with_worker"], BOB_RELIEVED | ADA_GONE, ADA_JOINED, "has_left", ASSIGNED),
+    *stays(OPEN, ADA_LEAVING, ADA_JOINED, "is_leaving"),
+    *stays(["awaiting_choice"], ADA_LEAVING | ADA_UNWANTED, ADA_JOINED, "is_leaving", ASSIGNED),
+    ("routing", ADA_LEAVING | ANYONE_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
+    *stays(OPEN, ADA_UNWANTED, ADA_JOINED, "is_not_wanted", ASSIGNED, REMOVE),
+    ("awaiting_choice", ADA_UNWANTED | ANYONE_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED,)),
+    *stays(["with_worker"], BOB_HERE | ADA_LEAVING, ADA_LEFT),
+    # What people do who are signed in.
+    *stays(["with_worker"], ADA_HERE, ADA_WROTE, "writer_is_here", SAY),
+    *stays(["with_worker"], ADA_HERE, replace(ADA_WROTE, body="word " * 700), "writer_is_here", SAY, SAY, SAY),
+    *stays(["with_worker"], BOB_HERE, ADA_WROTE),
+    *stays(["with_worker"], BOB_HERE | ADA_LEAVING, ADA_WROTE),
+    *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_WROTE),
+    *stays(OPEN, PLAIN, TO_ADA, "nobody_is_on_his_way", ADD),
+    *stays(["with_worker"], BOB_HERE, TO_ADA, "nobody_is_on_his_way", ADD),
+    *stays(["with_worker"], BOB_HERE | ADA_LEAVING, TO_ADA, "nobody_is_on_his_way", ADD),
+    *stays(["with_worker"], BOTH_HERE, TO_ADA, "nobody_is_on_his_way,is_here", REMOVE),
+    *stays(["with_worker"], ADA_HERE, TO_ADA, "nobody_is_on_his_way,is_here"),
+    *stays(STATES, ADA_CLAIMED, TO_ADA),
+    ("awaiting_choice", PLAIN, TO_QUEUE, "", "routing", (LONGEST_IDLE,)),
+    ("awaiting_choice", ADA_CLAIMED, TO_QUEUE, "", "routing", (LONGEST_IDLE,)),
+    ("with_worker", BOTH_HERE, TO_QUEUE, "", "routing", (REMOVE, REMOVE, LONGEST_IDLE)),
+    *stays(["greeting", "routing", "closed"], PLAIN, TO_QUEUE),
+    ("with_worker", BOTH_HERE, TO_BOT, "", "awaiting_choice", (REMOVE, REMOVE)),
+    ("with_worker", BOB_RELIEVED, TO_BOT, "", "awaiting_choice", (REMOVE,)),
+    ("routing", QUEUED, TO_BOT, "", "awaiting_choice", ()),
+    ("routing", ADA_CLAIMED, TO_BOT, "", "awaiting_choice", ()),
+    *stays(["greeting", "awaiting_choice"], ADA_CLAIMED, TO_BOT),
+    *stays(["closed"], PLAIN, TO_BOT),
+    *stays(OPEN, PLAIN, CLOSE_IT, "", CLOSE),
+    *stays(["closed"], PLAIN, CLOSE_IT),
     # Who the customer is.
     *stays(OPEN, STRANGER, STARTED, "", WHO),
     *stays(OPEN, PLAIN, STARTED),
@@ -159,7 +207,9 @@ CASES: list[Case] = [
     ("routing", PLAIN, NOT_SEARCHED, "routing_failed", "awaiting_choice", (SAY,)),
     *stays(["routing"], ADA_CLAIMED, NOT_SEARCHED),
     *stays(["routing"], ADA_CLAIMED | QUEUED, NOT_ADDED, "claimed_could_not_join"),
-    *stays(["awaiting_choice", "with_worker"], ADA_CLAIMED, NOT_ADDED, "claimed_could_not_join"),
+    *stays(["greeting", "awaiting_choice", "with_worker"], ADA_CLAIMED, NOT_ADDED, "claimed_could_not_join"),
+    *stays(OPEN, ADA_UNWANTED, ADA_NOT_ADDED, "unwanted_could_not_join"),
+    *stays(OPEN, ADA_UNWANTED | ADA_CLAIMED, ADA_NOT_ADDED, "unwanted_could_not_join"),
     *stays(["routing"], QUEUED, NOT_SEARCHED),
     *stays(STATES, PLAIN, NOT_SENT),
     # The end.

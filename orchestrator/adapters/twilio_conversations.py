@@ -12,11 +12,9 @@ from urllib.parse import quote
 
 from orchestrator.adapters.outcomes import NOT_FOUND, AnswerTooLong, calling, json_object, known
 from orchestrator.adapters.twilio_client import Connect
-from orchestrator.errors import NotProcessed, Rejected
-from orchestrator.ports import Listed, Member, Published
-
-AUTHOR = "system"
-"""Who writes what the program says."""
+from orchestrator.errors import Gone, NotProcessed, PairTaken, Rejected
+from orchestrator.ports import SYSTEM, Listed, Member, Published
+from states.roles import is_channel_address
 
 _TAG = "expert_hub"
 _OPEN = ("active", "inactive")
@@ -27,31 +25,41 @@ _PAGE = 50
 _SMALL_PAGE = 4
 """Messages in a page that fits into one answer even if a customer fills each with 32 KB that JSON spells sixfold."""
 
-_ALREADY_THERE = {50416, 50433, 50437}
+_PAIR_TAKEN = 50416
+_ALREADY_THERE = {_PAIR_TAKEN, 50433, 50437}
+_NAME_TAKEN = 50353
 _NO_PARTICIPANT = {NOT_FOUND, 50432}
 _ATTRIBUTES_TOO_LONG = 50303
 
 
 class TwilioConversations:
-    """The `Conversations` port over an official client that was built with a `TwilioTransport`."""
+    """The `Conversations` and `Openings` ports over an official client that was built with a `TwilioTransport`.
 
-    def __init__(self, connect: Connect) -> None:
+    messaging_service_sid: of the conversations that are started here; None: the account's default.
+    """
+
+    def __init__(self, connect: Connect, messaging_service_sid: str | None = None) -> None:
         self._connect = connect
+        self._messaging_service_sid = messaging_service_sid
 
-    async def send_message(self, sid: str, body: str, key: str, service_sid: str | None = None) -> Published:
-        """Publish `body` as `system`, tagged with the effect key.
+    async def send_message(
+        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published:
+        """Publish `body` under `author`, tagged with the effect key.
 
         Twice: it is published twice, for Twilio knows no idempotency key; so look with `find_sent` before.
         """
         tag = _compact({_TAG: {"key": key}})
         with calling(conversation=True):
             messages = (await self._conversation(sid, service_sid)).messages
-            return _published(await messages.create_async(author=AUTHOR, body=body, attributes=tag))
+            return _published(await messages.create_async(author=author, body=body, attributes=tag))
 
-    async def find_sent(self, sid: str, key: str, after_index: int, service_sid: str | None = None) -> Published | None:
-        """The message tagged `key` with an index above `after_index`. A read: harmless twice."""
+    async def find_sent(
+        self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
+    ) -> Published | None:
+        """The message of `author` tagged `key` with an index above `after_index`. A read: harmless twice."""
         sent = await self.messages(sid, after_index, service_sid)
-        return next((message for message in sent if message.tag == key), None)
+        return next((message for message in sent if (message.tag, message.author) == (key, author)), None)
 
     async def add_participant(self, sid: str, identity: str, service_sid: str | None = None) -> Member:
         """Add a worker by his identity.
@@ -68,6 +76,60 @@ class TwilioConversations:
             if present is None:
                 raise
             return present
+
+    async def remove_participant(self, sid: str, participant_sid: str, service_sid: str | None = None) -> None:
+        """Take somebody out. Twice: Twilio does not find the second, and who is not there is out."""
+        participants = (await self._conversation(sid, service_sid)).participants
+        try:
+            with calling():
+                await participants(participant_sid).delete_async()
+        except Rejected as refusal:
+            if refusal.code not in _NO_PARTICIPANT:
+                raise
+
+    async def close_conversation(self, sid: str, service_sid: str | None = None) -> None:
+        """Close the conversation for good. Twice: Twilio refuses the second, for the state is final (50377)."""
+        conversation = await self._conversation(sid, service_sid)
+        try:
+            with calling(conversation=True):
+                await conversation.update_async(state="closed")
+        except Gone:
+            return
+
+    async def create(self, unique_name: str, friendly_name: str) -> Listed:
+        """An active conversation without anybody in it, in the account's default service.
+
+        Twice: Twilio refuses the second with 50353, and the one of this unique name is the answer.
+        """
+        api = await self._api()
+        named = {"friendly_name": friendly_name[:_FRIENDLY_NAME_MAX], "unique_name": unique_name}
+        by_service = {"messaging_service_sid": self._messaging_service_sid} if self._messaging_service_sid else {}
+        try:
+            with calling():
+                return _listed(await api.conversations.create_async(**named, **by_service))
+        except Rejected as refusal:
+            if refusal.code != _NAME_TAKEN:
+                raise
+        return await self.conversation(unique_name)
+
+    async def add_address(self, sid: str, address: str, proxy_address: str, service_sid: str | None = None) -> Member:
+        """Add a customer by his address. Twice: Twilio refuses the second with 50416, and who is there is the answer.
+
+        Raises PairTaken where it is another conversation that has the pair.
+        """
+        participants = (await self._conversation(sid, service_sid)).participants
+        binding = {"messaging_binding_address": address, "messaging_binding_proxy_address": proxy_address}
+        try:
+            with calling(conversation=True):
+                return _member(await participants.create_async(**binding))
+        except Rejected as refusal:
+            if refusal.code != _PAIR_TAKEN:
+                raise
+            taken = PairTaken(str(refusal), refusal.status, refusal.code)
+        for member in await self.members(sid, service_sid):
+            if (member.address, member.proxy_address) == (address, proxy_address):
+                return member
+        raise taken
 
     async def set_friendly_name(self, sid: str, name: str, service_sid: str | None = None) -> None:
         """Name the conversation, cut to 256 characters. Twice: the same name again."""
@@ -197,6 +259,8 @@ async def _newest(messages: Any, after_index: int, page_size: int) -> list[Publi
 
 def _published(record: Any) -> Published:
     author = record.author or ""
+    # What was written on a channel is a customer's, whatever is attached to it.
+    on_channel = is_channel_address(author)
     return Published(
         message_sid=known(record.sid, str),
         index=known(record.index, int),
@@ -205,7 +269,7 @@ def _published(record: Any) -> Published:
         media=len(record.media or ()),
         participant_sid=record.participant_sid,
         created_at=_time(record.date_created),
-        tag=_tag(record.attributes) if author == AUTHOR else None,
+        tag=None if on_channel else _tag(record.attributes),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.adapters.outcomes import PreconditionFailed, calling, json_object, known
 from orchestrator.adapters.twilio_client import Connect
-from orchestrator.errors import NotProcessed
+from orchestrator.errors import NotProcessed, Rejected
 from orchestrator.ports import Worker
 
 LAST_ACCEPTED = "lastAcceptedTaskTime"
@@ -13,6 +13,9 @@ LAST_ACCEPTED = "lastAcceptedTaskTime"
 
 _PAGE = 200
 """Workers in a page: with 5 KB of attributes each they fit into one answer."""
+
+_ACTIVITY_NAMES = {True: "Available", False: "Offline"}
+_NO_ACTIVITY = 20404
 
 _WRITES_MAX = 5
 _LATEST_MS = 2**53
@@ -29,6 +32,7 @@ class TwilioTaskRouter:
         self._connect = connect
         self._workspace_sid = workspace_sid
         self._queue_sid = queue_sid
+        self._activities: dict[bool, str] = {}
 
     async def everyone(self) -> list[Worker]:
         """All workers of the workspace. A read: harmless twice."""
@@ -67,6 +71,24 @@ class TwilioTaskRouter:
             return
         raise NotProcessed("the worker's attributes kept changing")
 
+    async def set_available(self, worker_sid: str, available: bool) -> None:
+        """Switch a worker to the activity "Available" or "Offline", or the first that will do where none is called so.
+
+        Twice: the same activity again.
+        """
+        with calling():
+            activity_sid = (await self._activities_read())[available]
+            await (await self._workers())(worker_sid).update_async(activity_sid=activity_sid)
+
+    async def _activities_read(self) -> dict[bool, str]:
+        """Which activity to choose, by availability; read once, for an activity's availability never changes."""
+        if not self._activities:
+            workspace = (await self._connect()).taskrouter.v1.workspaces(self._workspace_sid)
+            records = await workspace.activities.list_async(page_size=_PAGE)
+            chosen = {available: _activity(records, available, name) for available, name in _ACTIVITY_NAMES.items()}
+            self._activities = chosen
+        return self._activities
+
     async def _raise_last_accepted(self, worker_sid: str, at_ms: int) -> None:
         worker = (await self._workers())(worker_sid)
         read = await worker.fetch_with_http_info_async()
@@ -75,6 +97,15 @@ class TwilioTaskRouter:
         if last is None or last < at_ms:
             written = json.dumps(attributes | {LAST_ACCEPTED: at_ms})
             await worker.update_async(attributes=written, **_condition(read.headers))
+
+
+def _activity(records: list[Any], available: bool, name: str) -> str:
+    """The activity of this name, or the first of this availability. Raises Rejected where there is none."""
+    fitting = [record for record in records if known(record.available, bool) is available]
+    fitting.sort(key=lambda record: record.friendly_name != name)
+    if not fitting:
+        raise Rejected(f"the workspace has no activity like {name}", 400, _NO_ACTIVITY)
+    return known(fitting[0].sid, str)
 
 
 def _condition(headers: dict[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from orchestrator.sandbox import (
     rest,
     rest_configuration,
     rest_conversations,
+    rest_media,
     rest_messages,
     rest_participants,
     rest_workers,
@@ -33,6 +34,7 @@ def build_app(world: World, service_url: str) -> web.Application:
     app.cleanup_ctx.append(_sending)
     for module in (
         rest_conversations,
+        rest_media,
         rest_messages,
         rest_participants,
         rest_configuration,

@@ -1,10 +1,10 @@
 """The machine against an unkind world: whatever comes, in whatever order, what was promised of a conversation holds.
 
 `World` performs the effects a decision asked for, each lane oldest first, and tells of the outcomes at its leisure; in
-between anything else may be told: duplicates, late messages, a worker's leaving before his joining.
+between anything else may be told: duplicates, late messages, a worker's leaving before his joining, and what people
+do who are signed in.
 """
 
-from collections import Counter
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -14,16 +14,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from states import texts
 from states.conversation import Conversation, Decision, KeyedEffect
 from states.decide import decide
-from states.effects import AddParticipant, AskBot, FindLongestIdle, FindWorker, SendMessage
+from states.effects import (
+    AddParticipant,
+    AskBot,
+    CloseConversation,
+    FindLongestIdle,
+    FindWorker,
+    RemoveParticipant,
+    SendMessage,
+    SetWorkerAttributes,
+)
 from states.events import (
     BotFailed,
     BotReplied,
+    CloseAsked,
     ConversationClosed,
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
     EffectFailed,
     Event,
+    HandedToBot,
+    HandedToQueue,
+    HandedToWorker,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
@@ -31,6 +44,7 @@ from states.events import (
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
+    WorkerWrote,
 )
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
 from states.table import INITIAL, STATES
@@ -50,9 +64,10 @@ ANSWERS = st.sampled_from(["Whom do you want?", "word " * 500])
 
 
 class World(RuleBasedStateMachine):
-    """One conversation, the effects not yet performed (the bot's in `asking`, TaskRouter's in `finding`, Twilio's in
-    `adding`), and everything that was told and decided. `stay` counts the bot's turns, `asked_in` says of each
-    question in which of them it was asked."""
+    """One conversation, the effects not yet performed (the bot's in `asking`, TaskRouter's in `finding`, what Twilio is
+    to do to the conversation in `lane`), and everything that was told and decided. `stay` counts the bot's turns,
+    `asked_in` says of each question in which of them it was asked. `present` are the workers Twilio has in the
+    conversation, of whom those `by_himself` came by themselves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,12 +77,13 @@ class World(RuleBasedStateMachine):
         self.told: list[tuple[Event, int, Decision]] = []
         self.asking: list[tuple[str, AskBot]] = []
         self.finding: list[tuple[str, FindWorker | FindLongestIdle]] = []
-        self.adding: list[tuple[str, AddParticipant]] = []
+        self.lane: list[tuple[str, AddParticipant | RemoveParticipant | CloseConversation]] = []
         self.stay = 0
         self.asked_in: dict[str, int] = {}
         self.indexes = 0
         self.participants = 0
         self.present: dict[ParticipantSid, str] = {}
+        self.by_himself: set[ParticipantSid] = set()
 
     # How anything is told
 
@@ -80,7 +96,7 @@ class World(RuleBasedStateMachine):
         for keyed in decision.effects:
             self.queue(keyed)
         if decision.dest == "closed":
-            self.asking, self.finding, self.adding = [], [], []
+            self.asking, self.finding, self.lane = [], [], []
         check(decision)
         return decision
 
@@ -91,8 +107,8 @@ class World(RuleBasedStateMachine):
                 self.asked_in[keyed.key] = self.stay
             case FindWorker() | FindLongestIdle():
                 self.finding.append((keyed.key, keyed.effect))
-            case AddParticipant():
-                self.adding.append((keyed.key, keyed.effect))
+            case AddParticipant() | RemoveParticipant() | CloseConversation():
+                self.lane.append((keyed.key, keyed.effect))
 
     def new_participant(self) -> ParticipantSid:
         self.participants += 1
@@ -118,7 +134,7 @@ class World(RuleBasedStateMachine):
             self.finding.pop(0)
             self.longest_idle_is_looked_up(FindLongestIdle(1), set() if ahead == 3 else set(TEAM))
         if ahead == 5:
-            self.join(TEAM[2], left_at_once=False)
+            self.join(TEAM[2], left_at_once=False, by_himself=True)
 
     def receive_next(self, body: str) -> None:
         self.wrote(self.indexes, body, late=False)
@@ -201,34 +217,90 @@ class World(RuleBasedStateMachine):
 
     # Workers come and go
 
-    @precondition(lambda self: self.adding)
-    @rule(left_at_once=st.booleans())
-    def twilio_adds(self, left_at_once: bool) -> None:
-        _, effect = self.adding.pop(0)
-        self.join(effect.identity, left_at_once)
+    @precondition(lambda self: self.lane)
+    @rule(left_at_once=st.booleans(), fails=st.sampled_from([False, False, False, True]))
+    def twilio_does_what_is_next(self, left_at_once: bool, fails: bool) -> None:
+        key, effect = self.lane.pop(0)
+        match effect:
+            case AddParticipant(identity) if fails:
+                self.tell(EffectFailed(key, "add_participant", "Rejected", identity))
+            case AddParticipant(identity):
+                self.add(identity, left_at_once)
+            case RemoveParticipant() if fails:
+                self.tell(EffectFailed(key, "remove_participant", "parked"))
+            case RemoveParticipant(sid, identity):
+                if self.present.pop(sid, None):
+                    self.tell(WorkerLeft(sid, identity))
+            case CloseConversation():
+                self.tell(ConversationClosed("asked"))
 
-    @precondition(lambda self: self.adding)
-    @rule()
-    def twilio_refuses_to_add(self) -> None:
-        key, _ = self.adding.pop(0)
-        self.tell(EffectFailed(key, "add_participant", "Rejected"))
+    def add(self, identity: str, left_at_once: bool) -> None:
+        """Who is there already is there: that is news only where he was waited for, not having been removed before."""
+        sid = next((sid for sid, other in self.present.items() if other == identity.casefold()), None)
+        if sid is None:
+            self.join(identity, left_at_once, by_himself=False)
+        elif self.is_awaited(identity):
+            self.tell(WorkerJoined(identity, sid))
+
+    def is_awaited(self, identity: str) -> bool:
+        claims = (self.conversation.claim, *self.conversation.withdrawn)
+        return identity.casefold() in {claim.identity.casefold() for claim in claims if claim is not None}
 
     @precondition(lambda self: len(self.present) < 2)
     @rule(identity=st.sampled_from(TEAM), left_at_once=st.booleans())
     def worker_joins_by_himself(self, identity: str, left_at_once: bool) -> None:
-        """If he was about to be added, that finds him there and is done."""
         if identity not in self.present.values():
-            self.adding = [one for one in self.adding if one[1].identity != identity]
-            self.join(identity.title(), left_at_once)
+            self.join(identity.title(), left_at_once, by_himself=True)
 
-    def join(self, identity: str, left_at_once: bool) -> None:
-        """Who leaves at once does so before his joining is told."""
+    def join(self, identity: str, left_at_once: bool, *, by_himself: bool) -> None:
+        """Who leaves at once does so before his joining is told. Whoever was waited for has the time of it written."""
         sid = self.new_participant()
         if left_at_once:
             self.tell(WorkerLeft(sid, identity))
-        self.tell(WorkerJoined(identity, sid))
+        was_awaited = self.is_awaited(identity) and self.conversation.state != "closed"
+        decision = self.tell(WorkerJoined(identity, sid))
+        assert was_awaited is any(isinstance(keyed.effect, SetWorkerAttributes) for keyed in decision.effects)
         if not left_at_once and self.conversation.state != "closed":
             self.present[sid] = identity.casefold()
+            self.by_himself |= {sid} if by_himself else set()
+
+    # What people do who are signed in
+
+    @rule(identity=st.sampled_from(TEAM))
+    def somebody_gives_the_customer_to_a_worker(self, identity: str) -> None:
+        before = self.conversation
+        decision = self.tell(HandedToWorker(identity, WorkerSid(f"WK{TEAM.index(identity)}"), self.now, "boss"))
+        if before.claim is not None:
+            assert decision.effects == ()
+            assert decision.conversation.workers == before.workers
+
+    @rule()
+    def somebody_gives_the_customer_to_the_queue(self) -> None:
+        before = self.conversation
+        decision = self.tell(HandedToQueue("boss"))
+        had_him = {worker.identity for worker in before.workers}
+        for search in (keyed.effect for keyed in decision.effects if isinstance(keyed.effect, FindLongestIdle)):
+            assert had_him == set(search.excluding)
+
+    @rule()
+    def somebody_gives_the_customer_to_the_bot(self) -> None:
+        if self.tell(HandedToBot("boss")).dest != "closed":
+            assert self.conversation.state in ("greeting", "awaiting_choice")
+            assert self.conversation.claim is None
+
+    @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
+    def a_worker_writes(self, identity: str, body: str) -> None:
+        """What a worker writes is sent under his name exactly when he is with the customer."""
+        is_here = identity in {worker.identity.casefold() for worker in self.conversation.workers}
+        decision = self.tell(WorkerWrote(identity, body, "him"))
+        said = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, SendMessage)]
+        assert bool(said) is (is_here and self.conversation.state == "with_worker")
+        assert {message.author.casefold() for message in said} <= {identity}
+
+    @precondition(lambda self: len(self.told) > 15)
+    @rule()
+    def somebody_closes_it(self) -> None:
+        self.tell(CloseAsked("boss"))
 
     @precondition(lambda self: self.present)
     @rule(data=st.data(), times=st.integers(1, 2))
@@ -276,17 +348,30 @@ class World(RuleBasedStateMachine):
         assert "closed" not in states or set(states[states.index("closed") :]) == {"closed"}
 
     @invariant()
-    def with_worker_is_exactly_while_a_worker_is_present(self) -> None:
+    def with_worker_is_exactly_while_a_worker_is_present_and_not_leaving(self) -> None:
         if self.conversation.state != "closed":
-            assert (self.conversation.state == "with_worker") is bool(self.present)
+            leaving = {worker.participant_sid for worker in self.conversation.leaving}
+            assert leaving <= self.present.keys()
+            serving = {sid: identity for sid, identity in self.present.items() if sid not in leaving}
+            assert (self.conversation.state == "with_worker") is bool(serving)
             here = {worker.participant_sid: worker.identity.casefold() for worker in self.conversation.workers}
-            assert here == self.present
+            assert here == serving
 
     @invariant()
-    def one_worker_at_most_is_on_his_way_and_he_is_the_claimed_one(self) -> None:
-        claim = self.conversation.claim
-        on_the_way = [effect.identity for _, effect in self.adding]
-        assert on_the_way == ([] if claim is None else [claim.identity])
+    def no_hand_over_leaves_two_workers(self) -> None:
+        """Once everything is settled there is one, beside those who came by themselves."""
+        if not self.lane and self.conversation.claim is None:
+            here = {worker.participant_sid for worker in self.conversation.workers}
+            assert len(here - self.by_himself) <= 1
+
+    @invariant()
+    def who_is_claimed_is_on_his_way(self) -> None:
+        """Whether he is still wanted or not; and nobody is relieved but by him."""
+        claims = (self.conversation.claim, *self.conversation.withdrawn)
+        on_the_way = {effect.identity for _, effect in self.lane if isinstance(effect, AddParticipant)}
+        if self.conversation.state != "closed":
+            assert {claim.identity for claim in claims if claim is not None} <= on_the_way
+            assert not self.conversation.relieved or self.conversation.claim is not None
 
     @invariant()
     def nobody_who_is_routed_is_forgotten(self) -> None:
@@ -297,16 +382,6 @@ class World(RuleBasedStateMachine):
     @invariant()
     def only_who_is_routed_stands_in_the_queue(self) -> None:
         assert self.conversation.waiting_since is None or self.conversation.state == "routing"
-
-    @invariant()
-    def every_worker_who_was_added_has_the_time_of_it_written(self) -> None:
-        """As many as found their way in; two may not be on their way at once, so counting is enough."""
-        asked = Counter(type(keyed.effect) for _, _, decision in self.told for keyed in decision.effects)
-        names = {snake_case(kind.__name__): number for kind, number in asked.items()}
-        failed = sum(getattr(event, "effect", "") == "add_participant" for event, _, _ in self.told)
-        under_way = 0 if self.conversation.claim is None else 1
-        if self.conversation.state != "closed":
-            assert names.get("add_participant", 0) == names.get("set_worker_attributes", 0) + failed + under_way
 
     @invariant()
     def the_welcome_is_said_once_at_most_and_never_after_a_worker(self) -> None:
@@ -345,7 +420,9 @@ def check(decision: Decision) -> None:
     """What holds of every single decision."""
     said = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, SendMessage)]
     if {decision.source, decision.dest} & {"with_worker", "closed"}:
-        assert not said, "the program spoke beside a worker, or to nobody"
+        assert not any(message.author == "system" for message in said), "the program spoke beside a worker"
+    if decision.dest == "with_worker":
+        assert decision.conversation.workers, "the customer is alone, for somebody was removed before the next came"
     if decision.source == "closed":
         assert (decision.dest, decision.effects) == ("closed", ())
     keys = [keyed.key for keyed in decision.effects]

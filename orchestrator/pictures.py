@@ -1,0 +1,58 @@
+"""The pictures in a conversation, for whoever may see it: fetched from Twilio, for browsers have no credentials."""
+
+from sqlalchemy import Connection, select
+
+from orchestrator.asking import ActRefused, a_sid, asking
+from orchestrator.errors import Rejected
+from orchestrator.ports import Attachment, Attachments
+from storage.readers import Readers
+from storage.schema import conversation
+
+# What a browser shows as a picture and cannot run anything of.
+SHOWN = ("image/gif", "image/jpeg", "image/png", "image/webp")
+PICTURE_MAX_BYTES = 16 * 1024 * 1024
+"""The largest that WhatsApp carries (Twilio Docs, "Conversations Limits")."""
+
+
+class Pictures:
+    """Fetches what is attached to messages, as far as it is a picture."""
+
+    def __init__(self, reader: Readers, attachments: Attachments) -> None:
+        self._reader = reader
+        self._attachments = attachments
+
+    async def fetch(self, sid: str, message_sid: str, number: int) -> tuple[str, bytes]:
+        """Content type and bytes of a message's attachment with this number, from 0. Raises ActRefused."""
+        a_sid(sid), a_sid(message_sid, "IM")
+        scope = await self._scope(sid)
+        with asking("Twilio"):
+            try:
+                attached = await self._attachments.of_message(sid, message_sid, scope)
+                picture = _chosen(attached, number)
+                content = await self._attachments.content(sid, scope, picture.media_sid, PICTURE_MAX_BYTES)
+            except Rejected as error:
+                raise ActRefused("This picture is not there any more.", 404) from error
+        return picture.content_type, content
+
+    async def _scope(self, sid: str) -> str | None:
+        def question(connection: Connection) -> tuple[str | None] | None:
+            found = connection.execute(
+                select(conversation.c.service_sid).where(conversation.c.sid == sid)
+            ).one_or_none()
+            return None if found is None else (found.service_sid,)
+
+        row = await self._reader.read(question)
+        if row is None:
+            raise ActRefused("There is no such conversation.", 404)
+        return row[0]
+
+
+def _chosen(attached: list[Attachment], number: int) -> Attachment:
+    if not 0 <= number < len(attached):
+        raise ActRefused("There is no such picture.", 404)
+    picture = attached[number]
+    if picture.content_type not in SHOWN:
+        raise ActRefused("This is no picture that can be shown here.", 422)
+    if picture.size > PICTURE_MAX_BYTES:
+        raise ActRefused("This picture is too large to be shown here.", 422)
+    return picture
