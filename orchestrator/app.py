@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, pages, webhooks
+from orchestrator import console, debug, metrics, pages, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
@@ -23,10 +23,18 @@ from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
+from orchestrator.errors import SettingsError
 from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
+from orchestrator.nearby import is_loopback
+from orchestrator.people import pages as people_pages
+from orchestrator.people.guarding import require_rights
+from orchestrator.people.passwords import Passwords
+from orchestrator.people.rights import TWILIO, right_of
+from orchestrator.people.seeded import LOGINS, seed_people
+from orchestrator.people.signing_in import PASSWORDS
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
 from orchestrator.ports import Bot, Crm, Workers
@@ -41,7 +49,8 @@ from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
 from storage.engine import is_postgres, writing_engine
-from storage.opening import ServiceLock, check, upgrade
+from storage.opening import ServiceLock, check, read, upgrade
+from storage.people import count_who_can_sign_in
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
@@ -55,17 +64,32 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
         app.add_routes(webhooks.routes())
+        app.add_routes(people_pages.routes())
+        app.add_routes(console.routes())
+        console.attach(app)
+        if settings.oidc_issuer is not None:
+            from orchestrator.people import oidc_pages
+
+            app.add_routes(oidc_pages.routes())
     app.add_routes(debug.routes())
     app.add_routes(pages.routes())
     pages.attach(app)
+    require_rights(app)
+    app[PASSWORDS] = Passwords()
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            service = await _service(settings, role, stack)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            service = await _service(settings, role, session, stack)
             app[SERVICE] = service
+            if settings.oidc_issuer is not None:
+                _open_to_provider(app, settings, session)
+            if settings.sandbox_mode and role != "effects":
+                await service.writer.run(lambda unit: seed_people(unit.connection, unit.now))
             await service.start()
             yield
             await service.drain()
+            app[PASSWORDS].close()
             await service.stop()
 
     app.cleanup_ctx.append(running)
@@ -81,8 +105,8 @@ async def _hang_up(app: web.Application) -> None:
 
 @web.middleware
 async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what Twilio sends and how long it waits; operators' routes are not measured."""
-    if request.method != "POST" or request.match_info.route.resource is None:
+    """Count what Twilio sends and how long it waits; other routes are not measured."""
+    if right_of(request.match_info.handler) is not TWILIO or request.match_info.route.resource is None:
         return await handler(request)
     route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
     try:
@@ -96,11 +120,10 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
     return response
 
 
-async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Service:
+async def _service(settings: Settings, role: Role, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Service:
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
-    writer, reader = await _store(settings, stack)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    writer, reader = await _store(settings, role, stack)
     client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
@@ -154,7 +177,19 @@ async def _service(settings: Settings, role: Role, stack: AsyncExitStack) -> Ser
     )
 
 
-async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Readers]:
+def _open_to_provider(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
+    """Let people be told by the provider of identities that the settings name."""
+    from orchestrator.people.oidc import PROVIDER, Provider
+
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    assert issuer is not None, "settings refuse some of OIDC_* without the others"
+    assert client_id is not None, "likewise"
+    assert secret is not None, "likewise"
+    come_back = f"{settings.public_url}/signin/oidc/callback"
+    app[PROVIDER] = Provider(issuer, client_id, secret.get_secret_value(), come_back, session)
+
+
+async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:
     """The database, brought up to date: an SQLite file that is ours alone, or a PostgreSQL that others share."""
     url = settings.database_url
     is_ours = not is_postgres(url)
@@ -163,6 +198,8 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     await asyncio.to_thread(upgrade, url)
     if is_ours:
         await asyncio.to_thread(check, url)
+    if role != "effects":
+        await _insist_on_people(settings)
     if settings.sandbox_mode and settings.crm == "book":
         from orchestrator.customer_book import seed
 
@@ -172,6 +209,24 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Batches, Re
     from storage.shared_writer import SharedWriter
 
     return SharedWriter(url, wall_clock), Readers(url)
+
+
+async def _insist_on_people(settings: Settings) -> None:
+    """A service that others can reach is for people; with nobody who can sign in, somebody forgot them. Raises
+    SettingsError."""
+    if settings.sandbox_mode or is_loopback(settings.host):
+        return
+    oidc = settings.oidc_issuer is not None
+    count = await asyncio.to_thread(
+        read, settings.database_url, lambda connection: count_who_can_sign_in(connection, LOGINS, oidc=oidc)
+    )
+    if count == 0:
+        raise SettingsError(
+            [
+                f"HOST: found {settings.host}, which others can reach, and nobody who can sign in;"
+                " add somebody first: `expert-hub users add LOGIN --role admin`"
+            ]
+        )
 
 
 def _twilio(

@@ -16,6 +16,7 @@ from orchestrator.commands.customers import customers
 from orchestrator.commands.database import db
 from orchestrator.commands.parked import effects, inbox
 from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, commands, fail, print_json, read
+from orchestrator.commands.users import users
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
 from storage.engine import is_postgres
@@ -36,6 +37,7 @@ app.add_typer(conversations, name="conversations")
 app.add_typer(customers, name="customers")
 app.add_typer(effects, name="effects")
 app.add_typer(inbox, name="inbox")
+app.add_typer(users, name="users")
 app.add_typer(db, name="db")
 
 

@@ -4,15 +4,15 @@ Who may ask: the bearer of ADMIN_TOKEN, or, without one, whoever asks over loopb
 """
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from orchestrator import dumps, metrics
+from orchestrator.nearby import is_local
+from orchestrator.people.rights import EVERYBODY, OPERATOR, used_by
 from orchestrator.service import SERVICE, Service
 from orchestrator.settings import Settings
 from states import diagram, drawing
@@ -32,19 +32,7 @@ def may_ask(request: web.Request, settings: Settings) -> bool:
         given = request.headers.get("Authorization", "")
         wanted = f"Bearer {settings.admin_token.get_secret_value()}"
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
-    proxied = any(name.lower() == "forwarded" or name.lower().startswith("x-forwarded-") for name in request.headers)
-    return not proxied and _is_loopback(request.remote) and _is_loopback(urlsplit(settings.public_url).hostname)
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_local(request, settings.public_url)
 
 
 def _operator(request: web.Request) -> Service:
@@ -149,10 +137,10 @@ def _reading(handler: Handler) -> Handler:
 def routes() -> list[web.RouteDef]:
     """The routes for people and programs."""
     return [
-        web.get("/debug/conversations", _reading(list_conversations)),
-        web.get("/debug/conversations/{sid}", _reading(show_conversation)),
-        web.get("/debug/machine", show_machine),
-        web.get("/healthz", healthz),
-        web.get("/readyz", readyz),
-        web.get("/metrics", _reading(show_metrics)),
+        web.get("/debug/conversations", used_by(OPERATOR, _reading(list_conversations))),
+        web.get("/debug/conversations/{sid}", used_by(OPERATOR, _reading(show_conversation))),
+        web.get("/debug/machine", used_by(OPERATOR, show_machine)),
+        web.get("/healthz", used_by(EVERYBODY, healthz)),
+        web.get("/readyz", used_by(EVERYBODY, readyz)),
+        web.get("/metrics", used_by(OPERATOR, _reading(show_metrics))),
     ]

@@ -53,8 +53,8 @@ def full(dump: Dump, now: int) -> dict[str, Any]:
         **summary(dump.conversation),
         "available_triggers": triggers_in(dump.conversation.state),
         "history": [history_row(row, born.get(row.version, [])) for row in dump.history],
-        "effects": [_effect_row(row) for row in dump.effects],
-        "undecided": [_inbox_row(row) for row in dump.undecided],
+        "effects": [effect_row(row) for row in dump.effects],
+        "undecided": [inbox_row(row) for row in dump.undecided],
     }
 
 
@@ -85,7 +85,8 @@ def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:
     }
 
 
-def _effect_row(row: Row[Any]) -> dict[str, Any]:
+def effect_row(row: Row[Any]) -> dict[str, Any]:
+    """What was asked of the world, and how far that is."""
     return {
         "key": row.key,
         "kind": row.kind,
@@ -101,7 +102,8 @@ def _effect_row(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _inbox_row(row: Row[Any]) -> dict[str, Any]:
+def inbox_row(row: Row[Any]) -> dict[str, Any]:
+    """An event that is not decided, and why."""
     return {
         "key": row.key,
         "kind": row.kind,

@@ -93,6 +93,13 @@ def _base_address(found: str) -> str:
     return _web_address(found).rstrip("/")
 
 
+def _issuer(found: str) -> str:
+    parts = urlsplit(_base_address(found))
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("its keys would come in clear")
+    return _base_address(found)
+
+
 def _visible(found: SecretStr) -> SecretStr:
     text = found.get_secret_value()
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -131,6 +138,9 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False), _NUMBER]
 Days = Annotated[float, Field(gt=0, le=TEN_YEARS_D, allow_inf_nan=False), _DAYS]
 BaseAddress = Annotated[str, AfterValidator(_base_address), _WEB]
 WebAddress = Annotated[str, AfterValidator(_web_address), _WEB]
+Issuer = Annotated[
+    str, AfterValidator(_issuer), Expected("an address that starts with https://, or with http:// on this machine")
+]
 Token = Annotated[SecretStr, AfterValidator(_visible), _TOKEN]
 AccountSid = Annotated[str, Field(pattern="^AC[0-9a-fA-F]{32}$"), Expected("AC and 32 hexadecimal digits")]
 WorkspaceSid = Annotated[str, Field(pattern="^WS[0-9a-fA-F]{32}$"), Expected("WS and 32 hexadecimal digits")]
@@ -215,6 +225,9 @@ class Settings(BaseSettings):
     bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
     bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
     admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
+    oidc_issuer: Issuer | None = Field(None, description="an OpenID provider that says who people are")
+    oidc_client_id: str | None = Field(None, description="what that provider knows this service as")
+    oidc_client_secret: SecretStr | None = Field(None, description="the secret that goes with it")
     sandbox_port: Port = Field(8081, description="where the sandbox listens")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical")
     log_format: LogFormat = Field("json", description="json or console; console by default on a terminal")
@@ -356,6 +369,9 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
         if len(present) == 1:
             (missing,) = set(pair) - set(present)
             yield f"{missing}: found nothing, expected a value because {present[0]} is set: {advice}"
+    oidc = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    for missing in [name for name in oidc if name not in given and given.keys() & set(oidc)]:
+        yield f"{missing}: found nothing, expected a value: set {', '.join(oidc)}, or none of them"
     if _lower(given.get("CRM")) == "strapi":
         if "STRAPI_URL" not in given:
             yield "STRAPI_URL: found nothing, expected an address because CRM is strapi"

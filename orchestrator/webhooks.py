@@ -17,6 +17,7 @@ from orchestrator import callbacks
 from orchestrator.bodies import Form
 from orchestrator.errors import MalformedWebhook
 from orchestrator.intake import Expected
+from orchestrator.people.rights import TWILIO, used_by
 from orchestrator.service import SERVICE, WORKERS, Service
 from orchestrator.taking import Report, key_of
 from orchestrator.verified import verified_form
@@ -231,15 +232,15 @@ async def _commit(work: Awaitable[None]) -> None:
 
 def routes() -> list[web.RouteDef]:
     """The routes Twilio calls."""
-    return [
-        web.post("/pre-event", pre_event),
-        web.post("/post-event", post_event),
-        web.post("/routing", routing),
-        web.post("/taskrouter-event", taskrouter_event),
-        web.post("/crm", _callback(lambda form, service: callbacks.crm(form, service.crm))),
-        web.post(
-            "/outbound",
-            _callback(lambda form, service: callbacks.outbound(form, service.crm, service.settings.proxy_numbers)),
+    answers: dict[str, Handler] = {
+        "/pre-event": pre_event,
+        "/post-event": post_event,
+        "/routing": routing,
+        "/taskrouter-event": taskrouter_event,
+        "/crm": _callback(lambda form, service: callbacks.crm(form, service.crm)),
+        "/outbound": _callback(
+            lambda form, service: callbacks.outbound(form, service.crm, service.settings.proxy_numbers)
         ),
-        web.post("/templates", _callback(lambda form, service: callbacks.templates(form, service.crm))),
-    ]
+        "/templates": _callback(lambda form, service: callbacks.templates(form, service.crm)),
+    }
+    return [web.post(path, used_by(TWILIO, handler)) for path, handler in answers.items()]

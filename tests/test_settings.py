@@ -40,6 +40,9 @@ DEFAULTS = {
     "BOT_URL": "none",
     "BOT_TIMEOUT_S": "10",
     "ADMIN_TOKEN": "none",
+    "OIDC_ISSUER": "none",
+    "OIDC_CLIENT_ID": "none",
+    "OIDC_CLIENT_SECRET": "none",
     "SANDBOX_PORT": "8081",
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "json",
@@ -310,6 +313,20 @@ def test_a_copy_for_the_port_that_was_bound_is_still_the_sandboxs() -> None:
     settings = Settings.load({}, sandbox_port=0, port=0)
     assert settings.twilio_api_url == "http://127.0.0.1:0"
     assert settings.model_copy(update={"twilio_api_url": "http://127.0.0.1:5"}).sandbox_mode
+
+
+def test_a_provider_of_identities_is_named_whole_and_its_keys_do_not_come_in_clear() -> None:
+    whole = {"OIDC_ISSUER": "https://idp.example.test/", "OIDC_CLIENT_ID": "hub", "OIDC_CLIENT_SECRET": "canary-oidc"}
+    settings = loaded(**whole)
+    assert settings.oidc_issuer == "https://idp.example.test"
+    assert "canary-oidc" in settings.secrets
+    assert "canary-oidc" not in repr(settings)
+    for name in whole:
+        alone = faults(**CREDENTIALS, **{name: whole[name]})
+        assert sorted(fault.partition(":")[0] for fault in alone) == sorted(whole.keys() - {name})
+    (fault,) = faults(**CREDENTIALS, **whole | {"OIDC_ISSUER": "http://idp.example.test"})
+    assert fault.startswith("OIDC_ISSUER: found 'http://idp.example.test', expected an address that starts with https")
+    assert loaded(**whole | {"OIDC_ISSUER": "http://127.0.0.1:5/"}).oidc_issuer == "http://127.0.0.1:5"
 
 
 def test_settings_do_not_change() -> None:

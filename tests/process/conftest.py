@@ -111,11 +111,13 @@ class Place:
         self._said = folder.with_name(folder.name + "-said")
         self._said.mkdir()
 
-    def run(self, *arguments: str, **variables: str) -> Answer:
-        """A command from beginning to end; `variables` beside the usual environment."""
+    def run(self, *arguments: str, piped: bytes = b"", **variables: str) -> Answer:
+        """A command from beginning to end; `piped`: its standard input, `variables` beside the usual environment."""
         number = next(self._numbers)
-        out, err = (self._said / f"{number}.{name}" for name in ("out", "err"))
-        process = _COPIES.Process(target=_be, args=(arguments, self.folder, self.variables | variables, out, err))
+        given, out, err = (self._said / f"{number}.{name}" for name in ("in", "out", "err"))
+        given.write_bytes(piped)
+        environment = self.variables | variables
+        process = _COPIES.Process(target=_be, args=(arguments, self.folder, environment, given, out, err))
         process.start()
         process.join(PATIENCE_S)
         assert process.exitcode is not None, f"{arguments} did not end within {PATIENCE_S:g} s"
@@ -203,13 +205,17 @@ class Place:
             return 0
 
 
-def _be(arguments: tuple[str, ...], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:
+def _be(
+    arguments: tuple[str, ...], folder: Path, environment: dict[str, str], given: Path, out: Path, err: Path
+) -> None:
     """Be the command, in a copy."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.dup2(os.open(given, os.O_RDONLY), 0)
+    sys.stdin = os.fdopen(0)
     sys.argv = ["expert-hub", *arguments]
     main()
 

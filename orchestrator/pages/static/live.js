@@ -1,7 +1,7 @@
 // Keep a page as true as the database: listen for changes, ask for the moving part again, and say so when that fails.
 //
 // <main data-live-from="/app/events"> names the stream; each element with data-live and an id is replaced by its own of
-// a fresh fragment. Whoever wants to know hears "live:updated" on the document. What is shown is never called fresh
+// a fresh fragment, at most once in as many milliseconds as data-live-every says. Whoever wants to know hears "live:updated" on the document. What is shown is never called fresh
 // while the stream is lost or the fragment did not come.
 import { morph } from "./morph.js";
 
@@ -13,6 +13,9 @@ let asking = null;
 let isAskedAgain = false;
 let failures = 0;
 let lostTimer = null;
+let begun = 0;
+const EVERY_MS = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery ?? 0);
+const pause = (ms) => (ms > 0 ? new Promise((done) => { setTimeout(done, ms); }) : null);
 
 function say(text) {
   banner.textContent = text;
@@ -56,6 +59,8 @@ export function refresh() {
   }
   asking = (async () => {
     do {
+      await pause(begun + EVERY_MS - Date.now());
+      begun = Date.now();
       isAskedAgain = false;
       try {
         await ask();

@@ -1,0 +1,55 @@
+"""The people of the sandbox: one for each role and seeded worker, so that a newcomer signs in with one tap.
+
+They have no password. Where there are real credentials nobody can be them: nothing offers them, no password fits, no
+provider of identities is believed about them, and what sign-ins they have do not hold.
+"""
+
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from orchestrator.nearby import is_local, is_loopback
+from orchestrator.people.origins import origin_of
+from orchestrator.people.rights import Role
+from orchestrator.sandbox import seeds
+from orchestrator.service import SERVICE
+from storage import people
+
+
+class Seeded(NamedTuple):
+    """Somebody to try the sandbox as; `identity`: the seeded worker he is."""
+
+    login: str
+    name: str
+    role: Role
+    identity: str | None = None
+
+
+_WORKERS = tuple(
+    Seeded(identity, identity.partition("@")[0].capitalize(), Role.worker, identity)
+    for identity, _available in seeds.WORKERS
+)
+_OTHERS = tuple(
+    Seeded(f"{role}@example.test", role.capitalize(), role) for role in (Role.supervisor, Role.developer, Role.admin)
+)
+SEEDED: Final = (*_WORKERS, *_OTHERS)
+LOGINS: Final = tuple(one.login for one in SEEDED)
+
+
+def seed_people(connection: Connection, now: int) -> None:
+    """Add whoever of them is not there yet, and nobody in place of somebody else."""
+    for one in SEEDED:
+        is_known = people.by_login(connection, one.login) is not None
+        is_somebody = one.identity is not None and people.by_identity(connection, one.identity) is not None
+        if not is_known and not is_somebody:
+            people.add(connection, one.login, one.name, one.role, one.identity, None, now)
+
+
+def may_tap(request: web.Request) -> bool:
+    """Whether whoever asks may come in as one of them: in sandbox mode, on this machine, under this machine's name (a
+    page of elsewhere may give its own name to 127.0.0.1)."""
+    settings = request.app[SERVICE].settings
+    asked = origin_of(f"http://{request.host}")
+    is_by_our_name = asked is not None and is_loopback(asked[1])
+    return settings.sandbox_mode and is_by_our_name and is_local(request, settings.public_url)

@@ -1,0 +1,133 @@
+"""The guard of pages for people: whom it leads where, what a handler finds, and what becomes of the answer."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from orchestrator.people.guarding import csrf_of, open_to
+from orchestrator.people.rights import PERSON, SERVE, WATCH
+from orchestrator.people.sessions import is_still_signed_in
+from orchestrator.service import SERVICE
+from storage import people
+from storage.errors import StorageError
+from tests.e2e.conftest import House
+from tests.visitors import Visitor, visiting
+
+ADA = "ada@example.test"
+
+
+async def mine(request: web.Request) -> web.Response:
+    """Who asks, with what token."""
+    person = request[PERSON]
+    return web.json_response({"login": person.login, "identity": person.identity, "csrf": csrf_of(request)})
+
+
+async def take(request: web.Request) -> web.Response:
+    """A form's field, read after the guard has read the form."""
+    return web.json_response({"body": (await request.post())["body"]})
+
+
+async def stored_nowhere(_request: web.Request) -> web.Response:
+    raise StorageError("the store is closed")
+
+
+async def streamed(request: web.Request) -> web.StreamResponse:
+    """An answer that goes on until the sign-in ends."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while await is_still_signed_in(request):
+        await response.write(b"still\n")
+        service = request.app[SERVICE]
+        await service.writer.run(lambda unit: people.disable(unit.connection, ADA, unit.now))
+    return response
+
+
+@pytest.fixture
+async def pages(house: House) -> AsyncIterator[str]:
+    """The address of a few more pages over the house's service; cookies know no ports."""
+    app = web.Application()
+    app[SERVICE] = house.service
+    app.add_routes(
+        [
+            web.get("/mine", open_to(SERVE, mine)),
+            web.get("/mine.json", open_to(SERVE, mine)),
+            web.get("/watched", open_to(WATCH, mine)),
+            web.post("/take", open_to(SERVE, take)),
+            web.get("/stored", open_to(SERVE, stored_nowhere)),
+            web.get("/streamed", open_to(SERVE, streamed)),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def ada(house: House, pages: str) -> AsyncIterator[Visitor]:
+    """Ada, signed in, at those pages."""
+    async with visiting(house.url) as visitor:
+        await visitor.tap(ADA)
+        visitor.url = pages
+        yield visitor
+
+
+async def test_a_handler_finds_who_asks_and_the_token_of_his_forms(ada: Visitor) -> None:
+    answer = await ada.get("/mine")
+    assert json.loads(answer.text) == {"login": ADA, "identity": ADA, "csrf": ada.csrf}
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert json.loads((await ada.post("/take", body="Bonjour")).text) == {"body": "Bonjour"}
+
+
+async def test_a_page_leads_to_the_sign_in_and_back(pages: str) -> None:
+    async with visiting(pages) as visitor:
+        answer = await visitor.get("/mine?state=a%20b&x=%22")
+        assert (answer.status, answer.leads_to) == (303, "/signin?next=%2Fmine%3Fstate%3Da%2520b%26x%3D%2522")
+        assert (await visitor.ask("HEAD", "/mine")).status == 303
+        assert (await visitor.get("/mine", Accept="text/html,*/*", Sec_Fetch_Dest="document")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/mine.json", {}),
+        ("/mine?format=json", {}),
+        ("/mine", {"Accept": "application/json"}),
+        ("/streamed", {"Accept": "text/event-stream"}),
+        ("/mine", {"Sec_Fetch_Dest": "empty"}),
+        ("/mine", {"Sec_Fetch_Dest": "image"}),
+    ],
+    ids=str,
+)
+async def test_a_program_is_told_that_it_is_not_signed_in(pages: str, path: str, headers: dict[str, str]) -> None:
+    async with visiting(pages) as visitor:
+        answer = await visitor.get(path, **headers)
+    assert (answer.status, list(json.loads(answer.text))) == (401, ["error"])
+
+
+async def test_whoever_has_another_role_is_told_so(ada: Visitor) -> None:
+    shown = await ada.get("/watched", Accept="text/html")
+    assert (shown.status, "This page is not for you." in shown.text) == (403, True)
+    assert 'href="/signin"' not in shown.text
+    assert (await ada.get("/watched")).status == 403
+
+
+async def test_a_store_that_does_not_answer_is_503(ada: Visitor) -> None:
+    answer = await ada.get("/stored")
+    assert (answer.status, "Please try again" in answer.text) == (503, True)
+
+
+async def test_a_form_that_cannot_be_read_is_refused(ada: Visitor) -> None:
+    async with ada.session.post(
+        f"{ada.url}/take",
+        data=b"csrf=\xff",
+        headers={"Origin": ada.url, "Content-Type": "application/x-www-form-urlencoded; charset=no-such"},
+    ) as response:
+        assert response.status == 403
+
+
+async def test_a_stream_can_find_out_that_the_sign_in_has_ended(ada: Visitor) -> None:
+    assert (await ada.get("/streamed")).text == "still\n"
