@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from orchestrator.console.story import gist_of, indented
-from storage import notes
-from storage.schema import conversation, inbox, outbox
+from states.events import ConversationClosed
+from storage import codec, notes
+from storage.schema import inbox, outbox
 from tests.e2e.conftest import BOTH, House
 from tests.visitors import Answer, Visitor, visiting
 
@@ -334,23 +335,22 @@ async def test_a_parked_event_is_decided_again(house: House, boss: Visitor) -> N
     sid = await house.say(MARIA, "Hello")
     await house.quiet(sid)
 
-    def park(unit: Any) -> str:
-        key = str(unit.connection.execute(inbox.select().where(inbox.c.conversation_sid == sid)).first().key)
-        row = update(inbox).where(inbox.c.key == key).values(status="parked", last_error="it raised")
-        unit.connection.execute(row)
-        unit.connection.execute(update(conversation).where(conversation.c.sid == sid).values(has_waiting=True))
-        return key
-
-    key = await house.service.writer.run(park)
+    key = "closed by hand"
+    row = {
+        "key": key,
+        "conversation_sid": sid,
+        "kind": "conversation_closed",
+        "status": "parked",
+        "received_at": 1,
+        "event": codec.encode(ConversationClosed("it was over")),
+        "last_error": "<i>it raised</i>",
+    }
+    await house.service.writer.run(lambda unit: unit.connection.execute(insert(inbox).values(row)))
     board = await twin(boss, "/console.json")
     assert [each["key"] for each in board["trouble"]["undecided"]] == [key]
     assert "Decide again" in (await boss.get(f"/console/c/{sid}")).text
     assert (await repair(boss, sid, "replay", key)).status == 303
-
-    async def decided() -> bool:
-        return not (await house.dump(sid))["undecided"]
-
-    await house.until(decided)
+    await house.state(sid, "closed")
     assert await audit_of(boss, sid) == [(SUPERVISOR, "replay_event", "Looked at it", "done")]
     assert (await repair(boss, sid, "replay", "no such key")).status == 409
 
