@@ -109,7 +109,7 @@ class Feed:
             self._say(WATCHED)
         return True
 
-    def since(self, number: int) -> Change | None:
+    def _since(self, number: int) -> Change | None:
         """Everything that changed after the change of this number, as one; None where nothing did."""
         missed = self._count - number
         if not missed:
@@ -124,7 +124,7 @@ class Feed:
     async def after(self, number: int) -> Change | None:
         """The same, waited for; None where the feed has ended."""
         while not self._is_closed:
-            change = self.since(number)
+            change = self._since(number)
             if change is not None:
                 return change
             await self._next.wait()

@@ -15,7 +15,7 @@
 - `customer`, `customer_channel`: the built-in customer book.
 - `message`: what was published by anybody but a customer, whose messages stand in the history; `delivery`: how far each
   got, one row per recipient.
-- `conversation_worker`: who is in which conversation, and up to which version he has seen it.
+- `conversation_worker`: who is in which conversation, or was when it was closed, and which version he has seen.
 - `person`, `signin`, `attempt`: who may come in, who has, and who has tried (`key`: a digest).
 - `note`, `audit`, `subscription`: what workers write for each other, who did what and why, and where to ring.
 - `meta`: when this database was created, and what `probe` wrote last.
@@ -271,8 +271,11 @@ conversation_worker = Table(
     Column("conversation_sid", String(34), primary_key=True),
     Column("since", BigInteger, nullable=False),
     Column("seen_version", Integer, nullable=False, server_default=text("0")),
+    Column("closed_at", BigInteger),
     sqlite_with_rowid=False,
 )
+# Open ones, and closed ones in the order they were closed: what a worker has served in years is not walked.
+Index("conversation_worker_by_end", conversation_worker.c.identity, conversation_worker.c.closed_at)
 Index("conversation_worker_by_conversation", conversation_worker.c.conversation_sid)
 
 person = Table(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, case, delete, func, literal_column
+from sqlalchemy import ColumnElement, Table, case, delete, func, literal_column, update
 
 from states.facts import MessagePublished
 from storage.schema import conversation_worker, delivery, message
@@ -40,6 +40,7 @@ class Talk:
     _messages: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     _workers: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _closed: list[dict[str, Any]] = field(default_factory=list)
 
     def published(self, sid: str, fact: MessagePublished, at: int | None = None, effect_key: str | None = None) -> None:
         """A message that is nobody's event stands in the conversation, since `at` where that is known. The first who
@@ -76,12 +77,14 @@ class Talk:
         }
         self.touched.add(receipt.conversation_sid)
 
-    def workers(self, sid: str, before: Collection[str], after: Collection[str], *, is_over: bool) -> None:
-        """Who is in a conversation changed, identities in any letter case. One that is over stays its workers'."""
+    def workers(self, sid: str, before: Collection[str], after: Collection[str]) -> None:
+        """Who is in a conversation changed; identities in any letter case."""
         was, is_now = {who.casefold() for who in before}, {who.casefold() for who in after}
-        self._workers |= {(who, sid): True for who in is_now - was}
-        if not is_over:
-            self._workers |= {(who, sid): False for who in was - is_now}
+        self._workers |= {(who, sid): True for who in is_now - was} | {(who, sid): False for who in was - is_now}
+
+    def closed(self, sid: str) -> None:
+        """A conversation is over: it stays that of the workers who are in it now."""
+        self._closed.append({"conversation_sid": sid, "closed_at": self.now})
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -93,6 +96,9 @@ class Talk:
             self._receipts = {}
         if self._workers:
             self._flush_workers()
+        if self._closed:
+            self.sql.many(_CLOSE, self._closed)
+            self._closed = []
 
     def _flush_workers(self) -> None:
         rows = [
@@ -146,4 +152,13 @@ _FORGET = Statement(
         *(conversation_worker.c[name] == row[name] for name in _MEMBER)
     ),
     many={name: conversation_worker.c[name].type for name in _MEMBER},
+)
+_END = ("conversation_sid", "closed_at")
+_CLOSE = Statement(
+    lambda _words, row: (
+        update(conversation_worker)
+        .where(conversation_worker.c.conversation_sid == row["conversation_sid"])
+        .values(closed_at=row["closed_at"])
+    ),
+    many={name: conversation_worker.c[name].type for name in _END},
 )

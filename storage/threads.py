@@ -12,19 +12,18 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     ScalarSelect,
     Select,
     and_,
-    case,
     cast,
     func,
     literal,
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -68,7 +67,7 @@ def mine(
     connection: Connection, identity: str, closed: bool = False, limit: int = 50, after: str | None = None
 ) -> tuple[list[Line], str | None]:
     """Up to `limit` conversations of a worker, the last changed first, after the cursor `after`, and the cursor of the
-    next page. `closed`: those that are over, not those that are open. A cursor that is none begins at the front."""
+    next page. `closed`: those that are over, the last closed first. A cursor that is none begins at the front."""
     rows = connection.execute(_own(identity, closed, after).limit(limit + 1)).all()
     page = rows[:limit]
     following = f"{page[-1].changed}-{page[-1].sid}" if len(rows) > limit else None
@@ -92,11 +91,13 @@ def is_mine(connection: Connection, identity: str, sid: str) -> bool:
 
 
 def his(connection: Connection, identity: str, sids: Collection[str] | None = None) -> frozenset[str]:
-    """The conversations (SIDs) of this worker; where `sids` are given, those among them."""
-    query = select(conversation_worker.c.conversation_sid).where(_is(identity))
-    if sids is not None:
-        query = query.where(conversation_worker.c.conversation_sid.in_(sids))
-    return frozenset(connection.execute(query).scalars())
+    """Those of these conversations (SIDs) that are this worker's, open or closed; without `sids`, all his open ones."""
+    among = (
+        conversation_worker.c.closed_at.is_(None) if sids is None else conversation_worker.c.conversation_sid.in_(sids)
+    )
+    return frozenset(
+        connection.execute(select(conversation_worker.c.conversation_sid).where(_is(identity), among)).scalars()
+    )
 
 
 def mark_seen(unit: Unit, identity: str, sid: str, version: int) -> None:
@@ -158,18 +159,17 @@ def _under_way(connection: Connection, sid: str) -> list[Entry]:
 
 
 def _own(identity: str, closed: bool, after: str | None) -> Select[Any]:
-    """SIDs and when they were changed, each asked for by itself: a join might walk the conversations of everybody."""
-    is_over = conversation.c.state == literal_column("'closed'")
-    when = case((is_over if closed else ~is_over, conversation.c.updated_at))
-    of_this = conversation.c.sid == conversation_worker.c.conversation_sid
-    changed = select(when).where(of_this).scalar_subquery().label("changed")
-    own = select(conversation_worker.c.conversation_sid.label("sid"), changed).where(_is(identity)).subquery()
-    query = select(own.c.sid, own.c.changed).where(own.c.changed.is_not(None))
+    """SIDs and when they were changed, or closed. When open ones were changed is asked for one by one: a join might
+    walk the conversations of everybody."""
+    sid, ended = conversation_worker.c.conversation_sid, conversation_worker.c.closed_at
+    updated = select(conversation.c.updated_at).where(conversation.c.sid == sid).scalar_subquery()
+    changed: ColumnElement[int] = ended if closed else updated
+    query = select(sid.label("sid"), changed.label("changed")).where(_is(identity))
+    query = query.where(ended.is_not(None) if closed else ended.is_(None))
     place = _CURSOR.fullmatch(after or "")
     if place is not None:
-        at, sid = int(place[1]), place[2]
-        query = query.where(or_(own.c.changed < at, and_(own.c.changed == at, own.c.sid < sid)))
-    return query.order_by(own.c.changed.desc(), own.c.sid.desc())
+        query = query.where(or_(changed < int(place[1]), and_(changed == int(place[1]), sid < place[2])))
+    return query.order_by(changed.desc(), sid.desc())
 
 
 def _with_counts(identity: str, sids: Sequence[str]) -> Select[Any]:
@@ -202,16 +202,21 @@ def _last(connection: Connection, rows: Collection[Any]) -> dict[str, Entry]:
     last: dict[str, Entry] = {}
     theirs = [(row.sid, row.last_version) for row in rows if row.last_version is not None]
     if theirs:
-        key = tuple_(history.c.conversation_sid, history.c.version)
-        for row in connection.execute(select(history).where(key.in_(theirs))):
+        those = _are(history.c.conversation_sid, history.c.version, theirs)
+        for row in connection.execute(select(history).where(those)):
             last[row.conversation_sid] = received(row)
     others = [(row.sid, row.last_index) for row in rows if row.last_index is not None]
     if others:
-        key = tuple_(message.c.conversation_sid, message.c.message_index)
-        found = connection.execute(select(message).where(key.in_(others))).all()
+        those = _are(message.c.conversation_sid, message.c.message_index, others)
+        found = connection.execute(select(message).where(those)).all()
         entries = published(connection, found, {row.address for row in rows if row.address is not None})
         for row, entry in zip(found, entries, strict=True):
             known = last.get(row.conversation_sid)
             if known is None or (known.index or 0) < row.message_index:
                 last[row.conversation_sid] = entry
     return last
+
+
+def _are(sid: Column[str], number: Column[int], wanted: Sequence[tuple[str, int]]) -> ColumnElement[bool]:
+    """Spelled out: a list of pairs makes SQLite walk the table."""
+    return or_(*(and_(sid == one, number == at) for one, at in wanted))

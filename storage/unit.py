@@ -155,7 +155,8 @@ class Unit:
         """Take a decision over: snapshot, history row, effects. Returns the new version."""
         before, following = stored.conversation, decision.conversation
         if following.workers is not before.workers:
-            self._note_workers(before, following)
+            was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
+            self.talk.workers(following.sid, was, is_now)
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -173,12 +174,10 @@ class Unit:
         )
         if decision.dest == "closed" and decision.source != "closed":
             self.lanes.skip_open(following.sid)
+            if following.workers:
+                self.talk.closed(following.sid)
         self.lanes.queue(following.sid, decision.effects, stored.next_index - 1)
         return following.version
-
-    def _note_workers(self, before: Conversation, following: Conversation) -> None:
-        was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
-        self.talk.workers(following.sid, was, is_now, is_over=following.state == "closed")
 
     def touch(self, sid: str) -> None:
         """Something that people see of this conversation is written beside what this unit gathers."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import insert
 
 from chaos.postgres import Postgres
 from orchestrator import feed as feeds
@@ -292,17 +292,3 @@ async def test_a_connection_that_was_lost_makes_everything_stale_once_it_is_made
             async with asyncio.timeout(5):
                 while (await anext(changes)).sids != sids(1):
                     pass
-
-
-async def test_a_customer_s_webhook_asks_nothing_more_with_or_without_somebody_who_watches(
-    feed: Feed, writer: Writer
-) -> None:
-    asked: list[str] = []
-    event.listen(writer._engine, "commit", lambda _connection: asked.append("commit"))
-    intake = Intake(writer, Directory(None), grace_ms=1000)
-    await intake.accept(report(started(), 1))
-    before = len(asked)
-    with feed.subscribe() as changes:
-        await intake.accept(report(started(), 2))
-        assert (await following(changes)).sids == sids(2)
-    assert len(asked) == before + 1

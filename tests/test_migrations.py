@@ -146,11 +146,12 @@ def test_who_is_with_whom_is_taken_over_from_the_snapshots(url: str) -> None:
     snapshot = {"workers": [{"identity": "Ada@Example.test", "participant_sid": "MB" + "1" * 32}]}
     conversation = next(table for table in tables_of(url) if table.name == "conversation")
     with_worker = row(conversation, 7) | {"sid": "CH7", "snapshot": json.dumps(snapshot)}
+    closed = row(conversation, 9) | {"sid": "CH9", "state": "closed", "snapshot": json.dumps(snapshot)}
     without = row(conversation, 8) | {"sid": "CH8", "snapshot": "{}"}
-    in_transaction(url, lambda connection: connection.execute(insert(conversation), [with_worker, without]))
+    in_transaction(url, lambda connection: connection.execute(insert(conversation), [with_worker, without, closed]))
     upgrade(url)
     entered = content(url, [metadata.tables["conversation_worker"]])["conversation_worker"]
-    assert entered == [("ada@example.test", "CH7", 7, 7)]
+    assert entered == [("ada@example.test", "CH7", 7, 7, None), ("ada@example.test", "CH9", 9, 9, 9)]
 
 
 @pytest.mark.parametrize("start", [None, BEFORE], ids=["fresh", BEFORE])

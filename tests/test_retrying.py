@@ -61,6 +61,11 @@ def after(effect: Effect, error: Exception, now: int = NOON, routable: bool = Tr
     return after_failure(due(effect, **row), effect, error, now, PATIENCE, routable)
 
 
+def who(effect: Effect) -> str | None:
+    """Whom the machine is told of: the worker who could not be added."""
+    return effect.identity if isinstance(effect, AddParticipant) else None
+
+
 def wait_s(outcome: Outcome, now: int = NOON) -> float:
     assert outcome.retry_at is not None
     return (outcome.retry_at - now) / 1000
@@ -105,7 +110,7 @@ def test_what_may_succeed_later_is_tried_later(
 def test_what_was_rejected_is_told_to_the_machine_and_never_repeated(effect: Effect) -> None:
     outcome = after(effect, Rejected("no such thing", 400, 20001))
     text = "Rejected: no such thing"
-    failed = EffectFailed(f"{sid('CH', 1)}/1/0", kind_of(effect), text)
+    failed = EffectFailed(f"{sid('CH', 1)}/1/0", kind_of(effect), text, who(effect))
     assert outcome == Outcome("rejected", failed, error=text)
 
 
@@ -150,7 +155,7 @@ def test_after_the_deadline_it_is_parked_and_the_machine_is_told(effect: Effect,
     assert after(effect, error, now=end - 30_000).retry_at is not None
     outcome = after(effect, error, now=end)
     assert (outcome.status, outcome.retry_at) == ("parked", None)
-    assert outcome.event == EffectFailed(f"{sid('CH', 1)}/1/0", kind_of(effect), str(outcome.error))
+    assert outcome.event == EffectFailed(f"{sid('CH', 1)}/1/0", kind_of(effect), str(outcome.error), who(effect))
 
 
 @pytest.mark.parametrize(("effect", "error"), [(SEND, Held("401")), (ADD, Held("401")), (FIND, CrmUnavailable("down"))])

@@ -187,3 +187,10 @@ def test_a_fact_about_the_conversation_is_its_own_event(
     fact: ConversationStarted | ConversationClosed, known: Knowledge
 ) -> None:
     assert event_of(fact, FRESH, known) is fact
+
+
+@pytest.mark.parametrize("known", EVERYBODY)
+def test_a_worker_about_to_be_removed_is_a_worker_still(known: Knowledge) -> None:
+    leaving = replace(SMS, leaving=(Present(ADA, ADAS),))
+    assert event_of(published(ADA, ADAS), leaving, known) is None
+    assert event_of(ParticipantGone(ADAS, ADA), leaving, known) == WorkerLeft(ADAS, ADA)

@@ -10,7 +10,7 @@ from twilio.rest import Client
 
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_transport import TwilioTransport
-from orchestrator.errors import Ambiguous, Gone, Held, NotProcessed, Rejected
+from orchestrator.errors import Ambiguous, Gone, Held, NotProcessed, PairTaken, Rejected
 from orchestrator.ports import Conversations, Listed, Member
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.drafts import Draft
@@ -19,6 +19,7 @@ from orchestrator.sandbox.server import Running, start
 from tests.clients import at_hand
 
 CUSTOMER, PROXY = "+15550100001", "+15550100999"
+ADA = "ada@example.test"
 NOWHERE = "CH" + "0" * 32
 SERVICES = [None, seeds.CHAT_SERVICE_SID]
 
@@ -38,6 +39,11 @@ async def client(sandbox: Running) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def port(client: Client) -> Conversations:
+    return TwilioConversations(at_hand(client))
+
+
+@pytest.fixture
+def openings(client: Client) -> TwilioConversations:
     return TwilioConversations(at_hand(client))
 
 
@@ -89,6 +95,17 @@ async def test_a_message_is_published_as_system_and_found_by_its_tag(
     assert await port.find_sent(ch, f"{ch}/1/0", -1, service) == sent
     assert await port.find_sent(ch, f"{ch}/1/0", sent.index, service) is None
     assert await port.find_sent(ch, f"{ch}/1", -1, service) is None
+
+
+async def test_a_workers_message_is_published_as_his_and_found_by_tag_and_author(
+    port: Conversations, client: Client, ch: str
+) -> None:
+    worker = await port.add_participant(ch, ADA)
+    sent = await port.send_message(ch, "Hello", "k", author=ADA)
+    assert (sent.author, sent.tag, sent.participant_sid) == (ADA, "k", worker.participant_sid)
+    assert await port.find_sent(ch, "k", -1, author=ADA) == sent
+    assert await port.find_sent(ch, "k", -1) is None
+    assert await port.find_sent(ch, "k", -1, author="grace@example.test") is None
 
 
 async def test_our_own_writes_fire_no_webhook(sandbox: Running, port: Conversations, ch: str) -> None:
@@ -301,6 +318,64 @@ async def test_the_conversation_of_an_address_is_the_open_one_with_that_proxy(
     assert elsewhere.conversation_sid == other
     assert await port.by_address(CUSTOMER, "+15550100777") is None
     assert await port.by_address("+15550100002", None) is None
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_worker_is_removed_once_however_often_it_is_asked(
+    sandbox: Running, port: Conversations, ch: str, service: str | None
+) -> None:
+    added = await port.add_participant(ch, ADA, service)
+    for _twice in range(2):
+        await port.remove_participant(ch, added.participant_sid, service)
+    assert [member.identity for member in await port.members(ch, service)] == [None]
+    sandbox.sandbox.set_faults(Faults(errors={400: 1.0}))
+    with pytest.raises(Rejected):
+        await port.remove_participant(ch, added.participant_sid, service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_conversation_is_closed_once_however_often_it_is_asked(
+    port: Conversations, ch: str, service: str | None
+) -> None:
+    for _twice in range(2):
+        await port.close_conversation(ch, service)
+    assert (await port.conversation(ch, service)).state == "closed"
+    await port.close_conversation(NOWHERE, service)
+
+
+async def test_nobody_is_removed_from_a_closed_conversation(port: Conversations, ch: str) -> None:
+    added = await port.add_participant(ch, ADA)
+    await port.close_conversation(ch)
+    with pytest.raises(Gone):
+        await port.remove_participant(ch, added.participant_sid)
+
+
+async def test_a_conversation_of_a_unique_name_is_created_once(client: Client) -> None:
+    port = TwilioConversations(at_hand(client), "MG" + "0" * 32)
+    first = await port.create("expert-hub-1", "é" * 300)
+    assert (first.state, first.friendly_name, first.service_sid) == ("active", "é" * 256, seeds.CHAT_SERVICE_SID)
+    assert await port.create("expert-hub-1", "Zoë") == first
+    record = await client.conversations.v1.conversations(first.conversation_sid).fetch_async()
+    assert record.messaging_service_sid == "MG" + "0" * 32
+    with pytest.raises(Rejected):
+        await port.create("CH" + "0" * 32, "Zoë")
+
+
+async def test_a_customer_is_added_by_his_address_once(openings: TwilioConversations) -> None:
+    ch = (await openings.create("expert-hub-1", "Zoë")).conversation_sid
+    first = await openings.add_address(ch, CUSTOMER, PROXY)
+    assert await openings.add_address(ch, CUSTOMER, PROXY) == first
+    assert first == Member(first.participant_sid, None, CUSTOMER, PROXY)
+    with pytest.raises(Rejected) as refusal:
+        await openings.add_address(ch, CUSTOMER, CUSTOMER)
+    assert not isinstance(refusal.value, PairTaken)
+
+
+async def test_a_pair_that_another_conversation_has_is_taken(openings: TwilioConversations, ch: str) -> None:
+    ours = (await openings.create("expert-hub-1", "Zoë")).conversation_sid
+    with pytest.raises(PairTaken):
+        await openings.add_address(ours, CUSTOMER, PROXY)
+    assert await openings.members(ours) == []
 
 
 async def test_an_inactive_conversation_is_open(port: Conversations, client: Client, ch: str) -> None:

@@ -231,3 +231,29 @@ async def test_lists_in_trouble_are_in_the_same_classes(sandbox: Running, port: 
     sandbox.sandbox.set_faults(Faults(errors={500: 1.0}))
     with pytest.raises(Ambiguous):
         await port.available()
+
+
+async def test_a_worker_is_switched_to_the_activity_of_that_name(sandbox: Running, port: Workers, twilio: Any) -> None:
+    sid = await hired(twilio, attributes={"skills": ["cards"]})
+    for available, activity in ((False, seeds.OFFLINE_SID), (False, seeds.OFFLINE_SID), (True, seeds.AVAILABLE_SID)):
+        await port.set_available(sid, available)
+        assert (await twilio(sid).fetch_async()).activity_sid == activity
+    assert await attributes_of(twilio, sid) == {"skills": ["cards"]}
+
+
+async def test_where_none_is_called_so_the_first_activity_that_will_do_is_chosen(
+    sandbox: Running, port: Workers, twilio: Any
+) -> None:
+    activities = sandbox.sandbox.world.workforce.activities
+    offline = activities.pop(seeds.OFFLINE_SID)
+    sid = await hired(twilio)
+    await port.set_available(sid, False)
+    assert (await twilio(sid).fetch_async()).activity_sid == seeds.UNAVAILABLE_SID
+    activities[seeds.OFFLINE_SID] = offline
+
+
+async def test_a_workspace_without_such_an_activity_says_so(sandbox: Running, port: Workers, twilio: Any) -> None:
+    del sandbox.sandbox.world.workforce.activities[seeds.OFFLINE_SID]
+    del sandbox.sandbox.world.workforce.activities[seeds.UNAVAILABLE_SID]
+    with pytest.raises(Rejected, match="Offline"):
+        await port.set_available(await hired(twilio), False)

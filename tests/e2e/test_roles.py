@@ -1,5 +1,6 @@
 """`--role web` and `--role effects`: two parts of the service over one PostgreSQL, each doing its own."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +12,8 @@ from aiohttp import web
 
 from chaos.postgres import Postgres
 from orchestrator.app import build_app
-from orchestrator.service import Role
+from orchestrator.feed import Subscription
+from orchestrator.service import SERVICE, Role
 from states.texts import WELCOME
 from storage.shared_writer import SharedWriter
 from tests.e2e.conftest import House
@@ -115,3 +117,29 @@ async def test_who_performs_has_no_door_for_webhooks_and_is_ready(bare_house: Ho
                 assert answer.status == 404
         async with house.session.get(f"{url}/readyz") as answer:
             assert answer.status == 200
+
+
+async def test_who_watches_at_one_part_is_told_what_the_other_commits(bare_house: House) -> None:
+    house = bare_house
+    async with taking(house), watched(house) as changes:
+        sid = await house.say(MARIA, "Hello")
+        committed = time.monotonic()
+        async with asyncio.timeout(SOON_S):
+            async for change in changes:
+                if change.sids is not None and sid in change.sids:
+                    break
+        print(f"told {time.monotonic() - committed:.2f} s after the answer")
+
+
+@asynccontextmanager
+async def watched(house: House) -> AsyncIterator[Subscription]:
+    """What somebody sees who watches at the part that carries effects out; everybody has heard that he does."""
+    app = build_app(house.settings(), "effects")
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        with app[SERVICE].feed.subscribe() as changes:
+            assert (await anext(changes)).sids is None
+            yield changes
+    finally:
+        await runner.cleanup()

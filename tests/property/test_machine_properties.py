@@ -67,7 +67,8 @@ class World(RuleBasedStateMachine):
     """One conversation, the effects not yet performed (the bot's in `asking`, TaskRouter's in `finding`, what Twilio is
     to do to the conversation in `lane`), and everything that was told and decided. `stay` counts the bot's turns,
     `asked_in` says of each question in which of them it was asked. `present` are the workers Twilio has in the
-    conversation, of whom those `by_himself` came by themselves."""
+    conversation, of whom those `by_himself` came by themselves; `unwanted` are the keys of effects that were to add
+    somebody when the customer was given to the queue or to the bot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +85,7 @@ class World(RuleBasedStateMachine):
         self.participants = 0
         self.present: dict[ParticipantSid, str] = {}
         self.by_himself: set[ParticipantSid] = set()
+        self.unwanted: set[str] = set()
 
     # How anything is told
 
@@ -116,10 +118,10 @@ class World(RuleBasedStateMachine):
 
     # The customer
 
-    @initialize(origin=st.sampled_from(["nothing", "conversation", "participant"]), ahead=st.integers(0, 5))
+    @initialize(origin=st.sampled_from(["nothing", "conversation", "participant"]), ahead=st.integers(0, 7))
     def how_it_begins(self, origin: str, ahead: int) -> None:
         """Some steps ahead already: the customer wrote twice, is routed, nobody is free or a worker is on his way, and
-        another one came before him."""
+        another one came before him; or he has come, and somebody is to relieve him."""
         if origin == "conversation":
             self.tell(ConversationStarted(CUSTOMER, "+15550100999"))
         if origin == "participant":
@@ -135,6 +137,10 @@ class World(RuleBasedStateMachine):
             self.longest_idle_is_looked_up(FindLongestIdle(1), set() if ahead == 3 else set(TEAM))
         if ahead == 5:
             self.join(TEAM[2], left_at_once=False, by_himself=True)
+        if ahead >= 6:
+            self.twilio_does(fails=False)
+        if ahead == 7:
+            self.somebody_gives_the_customer_to_a_worker(TEAM[1])
 
     def receive_next(self, body: str) -> None:
         self.wrote(self.indexes, body, late=False)
@@ -220,12 +226,15 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.lane)
     @rule(left_at_once=st.booleans(), fails=st.sampled_from([False, False, False, True]))
     def twilio_does_what_is_next(self, left_at_once: bool, fails: bool) -> None:
+        self.twilio_does(fails=fails, left_at_once=left_at_once)
+
+    def twilio_does(self, *, fails: bool, left_at_once: bool = False) -> None:
         key, effect = self.lane.pop(0)
         match effect:
             case AddParticipant(identity) if fails:
                 self.tell(EffectFailed(key, "add_participant", "Rejected", identity))
             case AddParticipant(identity):
-                self.add(identity, left_at_once)
+                self.add(identity, left_at_once, is_unwanted=key in self.unwanted)
             case RemoveParticipant() if fails:
                 self.tell(EffectFailed(key, "remove_participant", "parked"))
             case RemoveParticipant(sid, identity):
@@ -234,11 +243,15 @@ class World(RuleBasedStateMachine):
             case CloseConversation():
                 self.tell(ConversationClosed("asked"))
 
-    def add(self, identity: str, left_at_once: bool) -> None:
-        """Who is there already is there: that is news only where he was waited for, not having been removed before."""
+    def add(self, identity: str, left_at_once: bool, *, is_unwanted: bool) -> None:
+        """Who is not wanted any more does not stay. Who is there already is there: news only where he was awaited,
+        not having been removed before."""
         sid = next((sid for sid, other in self.present.items() if other == identity.casefold()), None)
+        claim = self.conversation.claim
         if sid is None:
             self.join(identity, left_at_once, by_himself=False)
+            if is_unwanted and (claim is None or claim.identity != identity):
+                assert identity not in {worker.identity for worker in self.conversation.workers}
         elif self.is_awaited(identity):
             self.tell(WorkerJoined(identity, sid))
 
@@ -277,6 +290,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def somebody_gives_the_customer_to_the_queue(self) -> None:
         before = self.conversation
+        self.nobody_is_wanted(unless_in=("greeting", "routing"))
         decision = self.tell(HandedToQueue("boss"))
         had_him = {worker.identity for worker in before.workers}
         for search in (keyed.effect for keyed in decision.effects if isinstance(keyed.effect, FindLongestIdle)):
@@ -284,9 +298,14 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def somebody_gives_the_customer_to_the_bot(self) -> None:
+        self.nobody_is_wanted()
         if self.tell(HandedToBot("boss")).dest != "closed":
             assert self.conversation.state in ("greeting", "awaiting_choice")
             assert self.conversation.claim is None
+
+    def nobody_is_wanted(self, unless_in: tuple[str, ...] = ()) -> None:
+        if self.conversation.state not in unless_in:
+            self.unwanted |= {key for key, effect in self.lane if isinstance(effect, AddParticipant)}
 
     @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
     def a_worker_writes(self, identity: str, body: str) -> None:

@@ -45,10 +45,12 @@ def upgrade() -> None:
         sa.Column("conversation_sid", sa.String(length=34), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("seen_version", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("identity", "conversation_sid"),
         sqlite_with_rowid=False,
     )
     op.create_index("conversation_worker_by_conversation", "conversation_worker", ["conversation_sid"], unique=False)
+    op.create_index("conversation_worker_by_end", "conversation_worker", ["identity", "closed_at"], unique=False)
     op.create_table(
         "delivery",
         sa.Column("message_sid", sa.String(length=34), nullable=False),
@@ -136,16 +138,24 @@ def upgrade() -> None:
 def _enter_workers() -> None:
     connection = op.get_bind()
     snapshots = connection.execute(
-        sa.text("SELECT sid, version, updated_at, snapshot FROM conversation WHERE snapshot LIKE '%\"workers\"%'")
+        sa.text(
+            "SELECT sid, state, version, updated_at, snapshot FROM conversation WHERE snapshot LIKE '%\"workers\"%'"
+        )
     )
     found = [
-        {"identity": worker["identity"].casefold(), "sid": row.sid, "since": row.updated_at, "seen": row.version}
+        {
+            "identity": worker["identity"].casefold(),
+            "sid": row.sid,
+            "since": row.updated_at,
+            "seen": row.version,
+            "closed": row.updated_at if row.state == "closed" else None,
+        }
         for row in snapshots
         for worker in json.loads(row.snapshot)["workers"]
     ]
     entered = sa.text(
-        "INSERT INTO conversation_worker (identity, conversation_sid, since, seen_version) "
-        "VALUES (:identity, :sid, :since, :seen) ON CONFLICT DO NOTHING"
+        "INSERT INTO conversation_worker (identity, conversation_sid, since, seen_version, closed_at) "
+        "VALUES (:identity, :sid, :since, :seen, :closed) ON CONFLICT DO NOTHING"
     )
     if found:
         connection.execute(entered, found)
