@@ -50,7 +50,7 @@ def _told(handler: Handler) -> Handler:
         except web.HTTPNotFound as error:
             return _problem(request, 404, "Nothing here", error.text or "")
         except StorageError as error:
-            log.warning("console_not_read", reason=str(error), exc_info=True)
+            log.warning("console_not_read", reason=str(error))
             return _problem(request, 503, "Not now", "The database does not answer. Try again in a moment.")
 
     return answer
