@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import console, debug, metrics, pages, webhooks
+from orchestrator import console, debug, metrics, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.book_crm import BookCrm
@@ -23,18 +23,13 @@ from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
-from orchestrator.errors import SettingsError
 from orchestrator.feed import Feed
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
-from orchestrator.nearby import is_loopback
-from orchestrator.people import pages as people_pages
 from orchestrator.people.guarding import require_rights
-from orchestrator.people.passwords import Passwords
+from orchestrator.people.reception import add_reception, insist_on_people, open_reception
 from orchestrator.people.rights import TWILIO, right_of
-from orchestrator.people.seeded import LOGINS, seed_people
-from orchestrator.people.signing_in import PASSWORDS
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
 from orchestrator.ports import Bot, Crm, Workers
@@ -49,8 +44,7 @@ from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
 from storage.engine import is_postgres, writing_engine
-from storage.opening import ServiceLock, check, read, upgrade
-from storage.people import count_who_can_sign_in
+from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
@@ -59,40 +53,34 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
-    """The service as an application; it opens the database when it starts. Raises nothing until then. `role`: whether
-    this replica takes webhooks, carries out effects, or both."""
+    """The service as an application; it opens the database when it starts. Raises RightMissing for a route that does
+    not say who may use it, and nothing else until then. `role`: whether this replica takes webhooks, carries out
+    effects, or both."""
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
         app.add_routes(webhooks.routes())
-        app.add_routes(people_pages.routes())
-        app.add_routes(console.routes())
+        add_reception(app, settings)
+        app.add_routes([*pages.routes(), *phone.routes(), *console.routes()])
+        pages.attach(app)
         console.attach(app)
-        if settings.oidc_issuer is not None:
-            from orchestrator.people import oidc_pages
-
-            app.add_routes(oidc_pages.routes())
     app.add_routes(debug.routes())
-    app.add_routes(pages.routes())
-    pages.attach(app)
     require_rights(app)
-    app[PASSWORDS] = Passwords()
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             service = await _service(settings, role, session, stack)
             app[SERVICE] = service
-            if settings.oidc_issuer is not None:
-                _open_to_provider(app, settings, session)
-            if settings.sandbox_mode and role != "effects":
-                await service.writer.run(lambda unit: seed_people(unit.connection, unit.now))
+            if role != "effects":
+                await open_reception(app, settings, session)
             await service.start()
             yield
             await service.drain()
-            app[PASSWORDS].close()
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    if role != "effects":
+        phone.attach(app)
     app.on_shutdown.append(_hang_up)
     return app
 
@@ -177,18 +165,6 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     )
 
 
-def _open_to_provider(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
-    """Let people be told by the provider of identities that the settings name."""
-    from orchestrator.people.oidc import PROVIDER, Provider
-
-    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
-    assert issuer is not None, "settings refuse some of OIDC_* without the others"
-    assert client_id is not None, "likewise"
-    assert secret is not None, "likewise"
-    come_back = f"{settings.public_url}/signin/oidc/callback"
-    app[PROVIDER] = Provider(issuer, client_id, secret.get_secret_value(), come_back, session)
-
-
 async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple[Batches, Readers]:
     """The database, brought up to date: an SQLite file that is ours alone, or a PostgreSQL that others share."""
     url = settings.database_url
@@ -199,7 +175,7 @@ async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple
     if is_ours:
         await asyncio.to_thread(check, url)
     if role != "effects":
-        await _insist_on_people(settings)
+        await insist_on_people(settings)
     if settings.sandbox_mode and settings.crm == "book":
         from orchestrator.customer_book import seed
 
@@ -209,24 +185,6 @@ async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple
     from storage.shared_writer import SharedWriter
 
     return SharedWriter(url, wall_clock), Readers(url)
-
-
-async def _insist_on_people(settings: Settings) -> None:
-    """A service that others can reach is for people; with nobody who can sign in, somebody forgot them. Raises
-    SettingsError."""
-    if settings.sandbox_mode or is_loopback(settings.host):
-        return
-    oidc = settings.oidc_issuer is not None
-    count = await asyncio.to_thread(
-        read, settings.database_url, lambda connection: count_who_can_sign_in(connection, LOGINS, oidc=oidc)
-    )
-    if count == 0:
-        raise SettingsError(
-            [
-                f"HOST: found {settings.host}, which others can reach, and nobody who can sign in;"
-                " add somebody first: `expert-hub users add LOGIN --role admin`"
-            ]
-        )
 
 
 def _twilio(

@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from orchestrator.people import passwords
-from orchestrator.people.passwords import AT_A_TIME, IN_ALL, Passwords, TooBusy, Verdict, chosen
+from orchestrator.people.passwords import AT_A_TIME, IN_ALL, LONGEST, Passwords, TooBusy, Verdict, chosen
 from storage.people import PersonRefused
 
 SECRET = "correct horse battery"
@@ -34,6 +34,8 @@ async def test_the_right_password_is_told_from_any_other() -> None:
 async def test_a_letter_is_the_same_however_it_is_composed() -> None:
     kept = Passwords(CHEAP)
     assert (await kept.verify(kept.hash("pass\u00e9 simple, oui"), "passe\u0301 simple, oui")).is_right
+    longest = "e\u0301" * LONGEST
+    assert (await kept.verify(kept.hash(chosen("ada", longest)), longest)).is_right
     kept.close()
 
 

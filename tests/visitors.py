@@ -21,7 +21,8 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a visitor is told. `leads_to`: where a redirect leads, as it is written."""
+    """What a visitor is told, but for a stream, of which he hears the beginning. `leads_to`: where a redirect leads, as
+    it is written."""
 
     status: int
     text: str
@@ -60,7 +61,8 @@ class Visitor:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = URL(self.url + path, encoded=True)
         async with self.session.request(method, url, data=form, headers=named, allow_redirects=False) as response:
-            return Answer(response.status, await response.text(), response.headers)
+            goes_on = response.content_type == "text/event-stream"
+            return Answer(response.status, "" if goes_on else await response.text(), response.headers)
 
     async def get(self, path: str, **headers: str) -> Answer:
         """Open a page."""

@@ -69,10 +69,23 @@ async def _file(request: web.Request) -> web.Response:
         headers={"Cache-Control": _KEPT if is_current else "no-store", "X-Content-Type-Options": "nosniff"},
     )
     if asset.content_type != "image/png":
-        response.enable_compression()
+        compress(request, response)
     return response
 
 
+def compress(request: web.Request, response: web.Response) -> None:
+    """Compress an answer for whoever takes it so, as gzip, which everything on the way understands."""
+    response.headers.add("Vary", "Accept-Encoding")
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+
+
+async def _home(_request: web.Request) -> web.Response:
+    """The sign-in leads everybody on to where his role has its work."""
+    return web.Response(status=303, headers={"Location": "/signin"})
+
+
 def routes() -> list[web.RouteDef]:
-    """The routes of the static files."""
-    return [web.get("/static/{version:[0-9a-f]{12}}/{name:[a-z/]+[a-z0-9_.-]*}", used_by(EVERYBODY, _file))]
+    """The routes of the static files, and the address without a path."""
+    files = web.get("/static/{version:[0-9a-f]{12}}/{name:[a-z/]+[a-z0-9_.-]*}", used_by(EVERYBODY, _file))
+    return [files, web.get("/", used_by(EVERYBODY, _home))]

@@ -93,7 +93,7 @@ def attach(app: web.Application) -> None:
 async def live(request: web.Request, relevant: Relevant, about: str = "") -> web.StreamResponse:
     """Tell a page when to ask again, until either side leaves. `relevant` gives those of the changed conversations that
     matter to it; `about` is the conversation it shows, empty for a list of all that are the reader's."""
-    feed = request.app[SERVICE].feed  # type: ignore[attr-defined,unused-ignore]
+    feed = request.app[SERVICE].feed
     person = request[PERSON]
     with (
         feed.subscribe(request.headers.get("Last-Event-ID")) as changes,

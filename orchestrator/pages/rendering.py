@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from orchestrator.pages import words
-from orchestrator.pages.assets import static
+from orchestrator.pages.assets import compress, static
 from orchestrator.people.rights import PERSON
 
 if TYPE_CHECKING:
@@ -76,22 +76,22 @@ def render(request: web.Request, template: str, /, status: int = 200, **context:
     }
     html = _environment().get_template(template).render(given | context)
     response = web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)
-    response.headers["Vary"] = FRAGMENT
-    response.enable_compression()
+    response.headers.add("Vary", FRAGMENT)
+    compress(request, response)
     return response
 
 
 def _csrf(request: web.Request) -> str:
     if PERSON not in request:
         return ""
-    from orchestrator.people.guarding import csrf_of  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from orchestrator.people.guarding import csrf_of
 
     return str(csrf_of(request))
 
 
-def problem(request: web.Request, status: int, title: str, text: str) -> web.Response:
-    """A page that says what was refused, why, and what to do."""
-    return render(request, "problem.html", status=status, problem_title=title, problem_text=text)
+def problem(request: web.Request, status: int, title: str, text: str, home: str = "/") -> web.Response:
+    """A page that says what was refused, why, and what to do; `home`: where its way back leads."""
+    return render(request, "problem.html", status=status, problem_title=title, problem_text=text, problem_home=home)
 
 
 def answer_json(data: object, status: int = 200) -> web.Response:

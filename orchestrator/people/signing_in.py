@@ -78,6 +78,7 @@ async def begin(
             return None
         if old is not None:
             people.end(connection, digest(old))
+        people.prune(connection, unit.now)
         people.begin(connection, digest(token), number, unit.now)
         return person
 
@@ -90,15 +91,14 @@ async def begin(
 
 
 async def try_once(request: web.Request, login: str | None = None) -> Attempt:
-    """Count a try of whoever asks, under a login if there is one, and sweep out what is over. Raises TriedTooOften and
-    StorageError."""
+    """Count a try of whoever asks, under a login if there is one, and forget those that are over. Raises TriedTooOften
+    and StorageError."""
     keys = [_key("address", _household(request.remote))]
     if login is not None:
         keys.append(_key("login", login))
 
     def work(unit: Unit) -> Attempt:
         attempts.prune(unit.connection, unit.now)
-        people.prune(unit.connection, unit.now)
         return attempts.attempt_once(unit.connection, keys, unit.now)
 
     tried = await request.app[SERVICE].writer.run(work, About(lock=attempts.LOCK))

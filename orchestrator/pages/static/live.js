@@ -1,8 +1,9 @@
 // Keep a page as true as the database: listen for changes, ask for the moving part again, and say so when that fails.
 //
-// <main data-live-from="/app/events"> names the stream; each element with data-live and an id is replaced by its own of
-// a fresh fragment, at most once in as many milliseconds as data-live-every says. Whoever wants to know hears "live:updated" on the document. What is shown is never called fresh
-// while the stream is lost or the fragment did not come.
+// <body data-live-from="/app/events"> names the stream; each element with data-live and an id is made like its own of a
+// fresh fragment. <body data-gone="/app"> is where to go once the page is not the reader's any more. Whoever wants to
+// know hears "live:updated" on the document. What is shown is never called fresh while the stream is lost or the
+// fragment did not come.
 import { morph } from "./morph.js";
 
 const SILENCE_MS = 40000; // the stream ticks every 15 s
@@ -14,8 +15,15 @@ let isAskedAgain = false;
 let failures = 0;
 let lostTimer = null;
 let begun = 0;
+// A page of everything need not follow each commit of a busy minute: data-live-every says at most how often.
 const EVERY_MS = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery ?? 0);
 const pause = (ms) => (ms > 0 ? new Promise((done) => { setTimeout(done, ms); }) : null);
+// Whoever is on his way to another page is not to be called back to this one.
+let isLeaving = false;
+addEventListener("beforeunload", () => {
+  isLeaving = true;
+  setTimeout(() => { isLeaving = false; }, 10000);
+});
 
 function say(text) {
   banner.textContent = text;
@@ -38,7 +46,10 @@ async function ask() {
   const answer = await fetch(location.href, { headers: { "X-Fragment": "live" }, cache: "no-store", redirect: "manual" });
   // Signed out, or no longer ours to see: the page itself will say which.
   if (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status)) {
-    location.reload();
+    if (isLeaving) return;
+    const gone = answer.status === 404 && document.body.dataset.gone;
+    if (gone) location.replace(gone);
+    else location.reload();
     return;
   }
   if (!answer.ok) throw new Error(`answered ${answer.status}`);

@@ -1,0 +1,72 @@
+"""The reception of the application: its routes, who is there in the sandbox, and nobody outside without people inside.
+
+What only some settings ask for is imported where they do, for the start waits for every import.
+"""
+
+import asyncio
+
+import aiohttp
+from aiohttp import web
+
+from orchestrator.errors import SettingsError
+from orchestrator.nearby import is_loopback
+from orchestrator.people import pages
+from orchestrator.people.passwords import Passwords
+from orchestrator.people.seeded import LOGINS, seed_people
+from orchestrator.people.signing_in import PASSWORDS
+from orchestrator.service import SERVICE
+from orchestrator.settings import Settings
+from storage.opening import read
+from storage.people import count_who_can_sign_in
+
+
+def add_reception(app: web.Application, settings: Settings) -> None:
+    """Add the routes by which people come and go."""
+    app.add_routes(pages.routes())
+    if settings.oidc_issuer is not None:
+        from orchestrator.people import oidc_pages
+
+        app.add_routes(oidc_pages.routes())
+    app[PASSWORDS] = Passwords()
+    app.on_cleanup.append(_close)
+
+
+async def open_reception(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
+    """Make ready who lets people in, before anybody comes. Raises StorageError."""
+    if settings.oidc_issuer is not None:
+        _know_provider(app, settings, session)
+    if settings.sandbox_mode:
+        await app[SERVICE].writer.run(lambda unit: seed_people(unit.connection, unit.now))
+
+
+async def insist_on_people(settings: Settings) -> None:
+    """A service that others can reach is for people; with nobody who can sign in, somebody forgot them. Raises
+    SettingsError."""
+    if settings.sandbox_mode or is_loopback(settings.host):
+        return
+    oidc = settings.oidc_issuer is not None
+    count = await asyncio.to_thread(
+        read, settings.database_url, lambda connection: count_who_can_sign_in(connection, LOGINS, oidc=oidc)
+    )
+    if count == 0:
+        raise SettingsError(
+            [
+                f"HOST: found {settings.host}, which others can reach, and nobody who can sign in;"
+                " add somebody first: `expert-hub users add LOGIN --role admin`"
+            ]
+        )
+
+
+def _know_provider(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:
+    from orchestrator.people.oidc import PROVIDER, Provider
+
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    assert issuer is not None, "settings refuse some of OIDC_* without the others"
+    assert client_id is not None, "likewise"
+    assert secret is not None, "likewise"
+    come_back = f"{settings.public_url}/signin/oidc/callback"
+    app[PROVIDER] = Provider(issuer, client_id, secret.get_secret_value(), come_back, session)
+
+
+async def _close(app: web.Application) -> None:
+    app[PASSWORDS].close()
