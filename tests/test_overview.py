@@ -17,12 +17,13 @@ class Played:
 
     def __init__(self) -> None:
         self.readings = 0
-        self.gate = asyncio.Event()
+        self.begun, self.gate = asyncio.Event(), asyncio.Event()
         self.fails = False
         self.reader = self
 
     async def read(self, _question: Callable[..., Any]) -> int:
         self.readings += 1
+        self.begun.set()
         number = self.readings
         await self.gate.wait()
         if self.fails:
@@ -39,8 +40,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 async def test_who_asks_while_one_is_read_gets_the_next(played: Played) -> None:
     overviews, service = Overviews(), cast(Service, played)
     first = asyncio.create_task(overviews.fresh(service))
-    while played.readings == 0:
-        await asyncio.sleep(0)
+    await played.begun.wait()
     others = [asyncio.create_task(overviews.fresh(service)) for _ in range(5)]
     await asyncio.sleep(0)
     played.gate.set()
