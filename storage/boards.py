@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from states.conversation import Conversation
 from storage import codec
+from storage.customer_search import containing
 from storage.schema import (
     conversation,
     conversation_worker,
@@ -182,12 +183,9 @@ def page(
 def addresses_of(connection: Connection, name: str) -> list[str]:
     """The normalised addresses of customers in the book whose name or channels, folded, hold this; of very many,
     some."""
-    query = (
-        select(customer_channel.c.normalised)
-        .join(customer, customer.c.customer_id == customer_channel.c.customer_id)
-        .where(customer.c.search.contains(name, autoescape=True))
-        .limit(FOUND_MAX)
-    )
+    named = containing(connection, select(customer.c.customer_id).order_by(customer.c.id), name, None).limit(FOUND_MAX)
+    ids = list(connection.execute(named).scalars())
+    query = select(customer_channel.c.normalised).where(customer_channel.c.customer_id.in_(ids)).limit(FOUND_MAX)
     return list(connection.execute(query).scalars())
 
 
