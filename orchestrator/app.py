@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, pages, phone, webhooks
+from orchestrator import console, debug, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
@@ -55,8 +55,9 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     if role != "effects":
         app.add_routes(webhooks.routes())
         add_reception(app, settings)
-        app.add_routes([*pages.routes(), *phone.routes()])
+        app.add_routes([*pages.routes(), *phone.routes(), *console.routes()])
         pages.attach(app)
+        console.attach(app)
     app.add_routes(debug.routes())
     require_rights(app)
 
