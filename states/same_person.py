@@ -6,6 +6,7 @@ that denies or wants another is taken at its word. Nobody needs more than the be
 
 import re
 import unicodedata
+from functools import cache
 
 _READ_MAX = 200
 _ALONE = {
@@ -30,21 +31,26 @@ _WITHIN = {
     ),
 }
 _POLITE = r"(?: (?:please|pls|por favor|s'il vous plait|svp|merci|thanks|gracias))?"
-_OTHERWISE = re.compile(
-    r"\b(?:not|don't|dont|never|different|another|no|nunca|otro|otra|distinto|distinta|pas|jamais|autre)\b"
-)
-_ASKS = {
-    language: re.compile(rf"\A(?:{_ALONE[language]}){_POLITE}\Z|\b(?:{_WITHIN[language]})\b") for language in _ALONE
-}
+_OTHERWISE = r"\b(?:not|don't|dont|never|different|another|no|nunca|otro|otra|distinto|distinta|pas|jamais|autre)\b"
 
 
 def asks_for_same_person(text: str) -> str | None:
     """The language (`en`, `es` or `fr`) in which `text` asks for the person the customer talked to last; None where it
     does not."""
     plain = _plain(text)
-    if _OTHERWISE.search(plain):
+    otherwise, asks = _patterns()
+    if otherwise.search(plain):
         return None
-    return next((language for language, asks in _ASKS.items() if asks.search(plain)), None)
+    return next((language for language, says_so in asks.items() if says_so.search(plain)), None)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], dict[str, re.Pattern[str]]]:
+    """What takes it back, and what says it, by language; made when first asked for, as the start need not wait."""
+    asks = {
+        language: re.compile(rf"\A(?:{_ALONE[language]}){_POLITE}\Z|\b(?:{_WITHIN[language]})\b") for language in _ALONE
+    }
+    return re.compile(_OTHERWISE), asks
 
 
 def _plain(text: str) -> str:

@@ -5,8 +5,8 @@ has left a conversation stands in its history alone, and no index leads from a c
 conversations. A customer's message writes nothing here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
@@ -17,28 +17,20 @@ from storage.schema import relationship
 from storage.statements import Sql, Statement, Words
 
 
-@dataclass(slots=True)
-class Relationships:
-    """A transaction's part: gathers rows, which `flush` writes. `now` in milliseconds since 1970."""
+def spoken(before: Conversation, after: Conversation, now: int) -> dict[str, Any] | None:
+    """The row that a decision at `now` (milliseconds since 1970) leaves, where it says who was with the customer."""
+    if after.workers is before.workers and after.customer is before.customer and after.state == before.state:
+        return None
+    identity = company(before, after)
+    key = key_of(after.address, None if after.customer is None else after.customer.customer_id)
+    if identity is None or key is None:
+        return None
+    return {"key": key, "identity": identity.casefold(), "last_at": now}
 
-    sql: Sql
-    now: int
-    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def note(self, before: Conversation, after: Conversation) -> None:
-        """Remember what a decision says of who was with the customer."""
-        if after.workers is before.workers and after.customer is before.customer and after.state == before.state:
-            return
-        identity = company(before, after)
-        key = key_of(after.address, None if after.customer is None else after.customer.customer_id)
-        if identity is not None and key is not None:
-            self._rows[key] = {"key": key, "identity": identity.casefold(), "last_at": self.now}
-
-    def flush(self) -> None:
-        """Write what was gathered, in one order everywhere."""
-        if self._rows:
-            self.sql.many(_SPOKEN, [self._rows[key] for key in sorted(self._rows)])
-            self._rows = {}
+def keep(sql: Sql, rows: Collection[dict[str, Any]]) -> None:
+    """Write rows, one for each key, in one order everywhere; what was later stays."""
+    sql.many(_SPOKEN, sorted(rows, key=itemgetter("key")))
 
 
 def last_of(connection: Connection, keys: Sequence[str]) -> Spoken | None:

@@ -15,11 +15,10 @@ from states.conversation import Conversation, Decision
 from states.events import Event
 from states.names import ConversationSid
 from states.table import VERSION
-from storage import codec
+from storage import codec, relationships
 from storage.errors import VersionConflict
 from storage.lanes import Lanes
 from storage.looks import Looks
-from storage.relationships import Relationships
 from storage.schema import conversation, history, inbox
 from storage.statements import Sql, Statement, inserting, sql_of
 from storage.talk import Talk
@@ -68,13 +67,13 @@ class Unit:
     lanes: Lanes = field(init=False)
     looks: Looks = field(init=False)
     talk: Talk = field(init=False)
-    relationships: Relationships = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unheard: set[str] = field(default_factory=set)
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     _pairs: dict[str, list[Any]] = field(default_factory=dict)
+    _spoken: dict[str, dict[str, Any]] = field(default_factory=dict)
     _written: list[Stored] = field(default_factory=list)
 
     def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
@@ -82,7 +81,6 @@ class Unit:
         self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
         self.talk = Talk(self.sql, self.now)
-        self.relationships = Relationships(self.sql, self.now)
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
@@ -160,7 +158,9 @@ class Unit:
         if following.workers is not before.workers:
             was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
             self.talk.workers(following.sid, was, is_now)
-        self.relationships.note(before, following)
+        spoken = relationships.spoken(before, following, self.now)
+        if spoken is not None:
+            self._spoken[spoken["key"]] = spoken
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -220,7 +220,9 @@ class Unit:
             self._history = []
         self.looks.flush()
         self.talk.flush()
-        self.relationships.flush()
+        if self._spoken:
+            relationships.keep(self.sql, self._spoken.values())
+            self._spoken = {}
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
