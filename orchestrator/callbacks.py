@@ -39,14 +39,15 @@ async def crm(form: Form, crm: Crm) -> Answer:
 
 
 async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str]) -> Answer:
-    """`GetProxyAddress`: 200, 403 no sender fits, 404 unknown customer, 422 unknown Location, 503.
+    """`GetProxyAddress`: 200, 403 no sender fits or he said no, 404 unknown customer, 422 unknown Location, 503.
 
     `proxy_numbers` is `PROXY_NUMBERS`: senders by the prefix of the customer's address.
     """
 
     async def proxy_address(form: Form, crm: Crm) -> object:
         kind, value = _needed(form, "ChannelType"), _needed(form, "ChannelValue")
-        await _customer(form, crm)
+        if not (await _customer(form, crm)).may_be_started(kind):
+            raise _Refused(403, "the customer does not want to be written to on this channel")
         sender = sender_for(kind, value, proxy_numbers)
         if sender is None:
             raise _Refused(403, "no sender fits this channel; see PROXY_NUMBERS")
@@ -87,6 +88,7 @@ async def _details(form: Form, crm: Crm) -> object:
         "channels": [
             {"type": channel.type, "value": twilio_address(channel.type, channel.value)}
             for channel in customer.channels
+            if customer.may_be_started(channel.type)  # a client offers to write on what is shown here
         ],
         "links": [
             {"type": link.type, "value": link.value, "display_name": link.display_name} for link in customer.links

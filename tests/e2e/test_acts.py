@@ -13,7 +13,7 @@ from orchestrator.acts import ActRefused, Acts
 from orchestrator.people.rights import Person, Role
 from orchestrator.sandbox import seeds
 from orchestrator.verifying import Stores, verify
-from states.customers import Channel, Customer
+from states.customers import Channel, Consent, Customer
 from states.texts import PLEASE_WAIT
 from storage.customers import save_customer
 from storage.schema import audit
@@ -409,6 +409,17 @@ async def test_an_open_conversation_of_the_pair_that_nobody_serves_is_taken(hous
     dump = await settled(house, sid, [ADA])
     assert dump["state"] == "with_worker"
     assert await start(house, "token-0002") == sid
+
+
+async def test_nobody_begins_with_a_customer_who_said_no_and_whoever_he_wrote_to_may_answer(house: House) -> None:
+    refusing = Customer(MARIA_ID, "Maria Sanchez", (Channel("sms", MARIA),), consent=(Consent("sms", "no"),))
+    await house.service.writer.run(lambda unit: save_customer(unit.connection, refusing, [MARIA]))
+    with pytest.raises(ActRefused, match="does not want") as refusal:
+        await start(house)
+    assert (refusal.value.status, await conversations(house)) == (409, 0)
+    sid = await house.say(MARIA, "Hello")
+    await house.state(sid, "awaiting_choice")
+    assert await start(house) == sid
 
 
 async def test_an_open_conversation_of_the_pair_that_only_twilio_knows_is_taken(house: House) -> None:
