@@ -15,7 +15,8 @@ from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer, Question
 
 URL = "https://api.anthropic.com"
-VERSION = "2023-06-01"
+VERSION = "2026-10-21"
+"""The API's version, as Anthropic's own client of October 2026 names it."""
 TOOL = "answer"
 _ROLES = {"customer": "user", "bot": "assistant"}
 
@@ -27,7 +28,7 @@ class AnthropicBot:
         self._line = line
         self._url = f"{url.rstrip('/')}/v1/messages"
         self._model = model
-        self._headers = {"x-api-key": key, "anthropic-version": VERSION}
+        self._headers = {"Authorization": f"Bearer {key}", "anthropic-version": VERSION}
         self._prompting = prompting
 
     async def reply(self, question: Question) -> Answer:
@@ -39,7 +40,8 @@ class AnthropicBot:
         return self._prompting.answer(_output(reply.wanted(self._line.name, 200)), asked.said)
 
     def _body(self, asked: Asked, user: str) -> dict[str, Any]:
-        tool = {"name": TOOL, "description": "Answer the customer.", "input_schema": self._prompting.schema}
+        schema = self._prompting.schema
+        tool = {"name": TOOL, "description": "Answer the customer.", "input_schema": schema, "strict": True}
         return {
             "model": self._model,
             "max_tokens": OUTPUT_MAX,
@@ -60,6 +62,6 @@ def _messages(said: Sequence[Said]) -> list[dict[str, str]]:
 def _output(answer: object) -> object:
     """The input of the tool. Raises BotUnusable where it was not used, or the model was cut off in the middle."""
     used = [it for it in items(part(answer, "content")) if it.get("type") == "tool_use" and it.get("name") == TOOL]
-    if not used or part(answer, "stop_reason") == "max_tokens":
+    if not used or part(answer, "stop_reason") in ("max_tokens", "refusal"):
         raise BotUnusable("the model refused, or was cut off")
     return used[0].get("input")

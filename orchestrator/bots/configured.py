@@ -21,7 +21,7 @@ BOTS = ("menu", *NEEDED_BY)
 DIALOGFLOW_AGENT = r"projects/[^/\s]+/locations/([a-z0-9-]+)/agents/[^/\s]+(?:/environments/[^/\s]+)?"
 AGENT_FORMS = {
     "dialogflow": (DIALOGFLOW_AGENT, "projects/…/locations/…/agents/…"),
-    "watson": (r"[^/\s]+(?:/[^/\s]+)?", "ASSISTANT_ID or ASSISTANT_ID/ENVIRONMENT_ID"),
+    "watson": (r"[^/\s]+/[^/\s]+", "ASSISTANT_ID/ENVIRONMENT_ID"),
     "clu": (r"[^/]+/[^/]+", "PROJECT/DEPLOYMENT"),
 }
 

@@ -97,6 +97,11 @@ def tidied(answer: Answer) -> Answer:
     )
 
 
+def carried(value: object) -> dict[str, Any]:
+    """Of a vendor's own kind of message what it may carry of this form."""
+    return {name: value[name] for name in CUSTOM if name in value} if isinstance(value, Mapping) else {}
+
+
 def writable(text: str) -> str:
     """A text without control characters, halves of surrogate pairs and what turns the order of letters, and without
     white space around it. Markup is left as it stands: nothing that shows it takes it for any."""

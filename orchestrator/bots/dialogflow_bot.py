@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from orchestrator.bots.configured import DIALOGFLOW_AGENT
-from orchestrator.bots.contract import CUSTOM, answer_of
+from orchestrator.bots.contract import answer_of, carried
 from orchestrator.bots.line import Line, items, part
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -75,10 +75,9 @@ def fields_of(answer: object) -> dict[str, Any]:
         texts, payload = part(message, "text", "text"), message.get("payload")
         fields["messages"] += texts if isinstance(texts, list) else []
         fields["choices"] += _chips(payload)
-        fields |= {name: payload[name] for name in CUSTOM if name in payload} if isinstance(payload, dict) else {}
+        fields |= carried(payload)
         if "liveAgentHandoff" in message:
-            wanted = part(message, "liveAgentHandoff", "metadata") or {}
-            fields |= {"route": "agent"} | {name: wanted[name] for name in ("route", "queue") if name in wanted}
+            fields |= {"route": "agent"} | carried(part(message, "liveAgentHandoff", "metadata"))
         if "endInteraction" in message:
             fields["close"] = True
     return fields

@@ -6,7 +6,7 @@ action finds it in the tracker's latest message. A `custom` response carries the
 
 from typing import Any
 
-from orchestrator.bots.contract import CUSTOM, answer_of
+from orchestrator.bots.contract import answer_of, carried
 from orchestrator.bots.line import Line, items
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -45,6 +45,5 @@ def fields_of(messages: object) -> dict[str, Any]:
         fields["messages"].append(message.get("text"))
         buttons = items(message.get("buttons"))
         fields["choices"] += [{"title": button.get("title"), "value": button.get("payload")} for button in buttons]
-        custom = message.get("custom")
-        fields |= {name: custom[name] for name in CUSTOM if name in custom} if isinstance(custom, dict) else {}
+        fields |= carried(message.get("custom"))
     return fields

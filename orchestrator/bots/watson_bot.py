@@ -1,8 +1,8 @@
 """watsonx Assistant, API v2 (IBM Cloud API docs, "Assistant v2"): a session for each conversation, messages in it.
 
-The session is this process's: another replica begins one of its own. What BOT_SEES declares goes into the skill's
-`user_defined` context. A `user_defined` response carries the rest of the contract, and `connect_to_agent` asks for a
-person.
+The session is this process's: another replica begins one of its own. What BOT_SEES declares goes into the actions'
+session variables `customer_…`. A `user_defined` response carries the rest of the contract, and `connect_to_agent` asks
+for a person. What names channels is for IBM's own and left out.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.bots.contract import CUSTOM, answer_of
+from orchestrator.bots.contract import answer_of, carried
 from orchestrator.bots.line import Line, Reply, items, part
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -25,12 +25,11 @@ _EARLY_S = 60
 
 
 class WatsonBot:
-    """An assistant `ID`, or `ID/ENVIRONMENT`, of the instance at `url`. key: the instance's API key."""
+    """An assistant's environment `ASSISTANT_ID/ENVIRONMENT_ID` in the instance at `url`. key: its API key."""
 
     def __init__(self, line: Line, url: str, assistant: str, key: str, sight: Sight, iam_url: str = IAM_URL) -> None:
         assistant_id, _, environment = assistant.partition("/")
-        within = f"/environments/{environment}" if environment else ""
-        self._sessions_url = f"{url.rstrip('/')}/v2/assistants/{assistant_id}{within}/sessions"
+        self._sessions_url = f"{url.rstrip('/')}/v2/assistants/{assistant_id}/environments/{environment}/sessions"
         self._line = line
         self._sight = sight
         self._tokens = IbmTokens(line, key, iam_url)
@@ -50,7 +49,8 @@ class WatsonBot:
     def _asked(self, question: Question, who: str, seen: dict[str, str]) -> dict[str, Any]:
         asked: dict[str, Any] = {"input": {"message_type": "text", "text": question.body}, "user_id": who}
         if seen:
-            asked["context"] = {"skills": {"main skill": {"user_defined": {"customer": seen}}}}
+            variables = {f"customer_{name}": value for name, value in seen.items()}
+            asked["context"] = {"skills": {"actions skill": {"skill_variables": variables}}}
         return asked
 
     async def _ask(self, who: str, asked: dict[str, Any]) -> Reply:
@@ -77,7 +77,7 @@ def fields_of(answer: object) -> dict[str, Any]:
     if not isinstance(output, dict):
         raise BotUnusable("Watson answered without output")
     fields: dict[str, Any] = {"messages": [], "choices": []}
-    for response in items(output.get("generic")):
+    for response in [it for it in items(output.get("generic")) if not it.get("channels")]:
         match response.get("response_type"):
             case "text":
                 fields["messages"].append(response.get("text"))
@@ -90,8 +90,7 @@ def fields_of(answer: object) -> dict[str, Any]:
             case "end_session":
                 fields["close"] = True
             case "user_defined":
-                custom = part(response, "user_defined") or {}
-                fields |= {name: custom[name] for name in CUSTOM if name in custom}
+                fields |= carried(response.get("user_defined"))
     return fields
 
 
@@ -115,7 +114,8 @@ class IbmTokens:
         """A token that is good for a while. Raises BotUnusable."""
         now = self._clock()
         if now >= self._ends_at:
-            reply = await self._line.post(self._url, data={"grant_type": _GRANT, "apikey": self._key})
+            form = {"grant_type": _GRANT, "apikey": self._key, "response_type": "cloud_iam"}
+            reply = await self._line.post(self._url, data=form)
             found = reply.wanted(self._line.name, 200)
             token, lives_s = part(found, "access_token"), part(found, "expires_in")
             if not isinstance(token, str) or not isinstance(lives_s, int):
