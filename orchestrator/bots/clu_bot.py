@@ -59,7 +59,7 @@ class CluBot:
         intent = part(prediction, "topIntent")
         if not isinstance(intent, str):
             raise BotUnusable("CLU named no intent")
-        sure = {it.get("category"): it.get("confidenceScore") for it in items(part(prediction, "intents"))}
+        sure = {str(it.get("category")): it.get("confidenceScore") for it in items(part(prediction, "intents"))}
         score = sure.get(intent)
         if not isinstance(score, int | float) or score < SURE:
             return dict(self._routes.otherwise)
