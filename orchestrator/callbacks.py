@@ -101,7 +101,12 @@ async def _details(form: Form, crm: Crm) -> object:
 
 async def _templates(form: Form, crm: Crm) -> object:
     customer = await _customer(form, crm)
-    names = {"customer": customer.display_name, "worker": _name_of(_given(form, "Worker"))}
+    return filled_templates(customer.display_name, name_of(_given(form, "Worker")))
+
+
+def filled_templates(customer: str, worker: str) -> list[dict[str, Any]]:
+    """The groups of templates, each text with these names in it."""
+    names = {"customer": customer, "worker": worker}
     return [
         {
             **group,
@@ -114,9 +119,14 @@ async def _templates(form: Form, crm: Crm) -> object:
 async def _customer(form: Form, crm: Crm) -> Customer:
     """The customer asked about. One who is another worker's is as unknown as one who does not exist."""
     customer = await crm.find(_needed(form, "CustomerId"))
-    if customer is None or (customer.worker and not is_owner(_given(form, "Worker") or "", customer.worker)):
+    if customer is None or not may_see(customer, _given(form, "Worker")):
         raise _Refused(404, "unknown customer")
     return customer
+
+
+def may_see(customer: Customer, worker: str | None) -> bool:
+    """Whether this worker (an identity) may know of the customer: everybody's are nobody's, and his own are his."""
+    return not customer.worker or is_owner(worker or "", customer.worker)
 
 
 def _summary(customer: Customer) -> dict[str, object]:
@@ -124,7 +134,7 @@ def _summary(customer: Customer) -> dict[str, object]:
     return {**summary, "avatar": customer.avatar} if customer.avatar else summary
 
 
-def _name_of(worker: str | None) -> str:
+def name_of(worker: str | None) -> str:
     """What to call a worker by, of whom an identity is all we know: `ann.lee@example.test` is Ann Lee."""
     words = (worker or "").partition("@")[0].replace(".", " ").replace("_", " ").replace("-", " ").split()
     return " ".join(word.capitalize() for word in words) or "your expert"
