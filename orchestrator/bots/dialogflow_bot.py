@@ -25,6 +25,8 @@ from orchestrator.ports import Answer, Question
 SCOPE = "https://www.googleapis.com/auth/dialogflow"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _HOUR_S = 3600
+TEXT_MAX = 256
+"""Characters of one text Dialogflow takes (reference of `TextInput`)."""
 # A token is renewed this long before it ends.
 _EARLY_S = 60
 
@@ -41,9 +43,8 @@ class DialogflowBot:
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises BotUnusable."""
-        asked: dict[str, Any] = {
-            "queryInput": {"text": {"text": question.body}, "languageCode": self._sight.language(question)}
-        }
+        text, language = question.body[:TEXT_MAX], self._sight.language(question)
+        asked: dict[str, Any] = {"queryInput": {"text": {"text": text}, "languageCode": language}}
         async with self._line.answering():
             seen = await self._sight.of(question)
             if seen:

@@ -326,3 +326,19 @@ async def test_with_english_alone_nothing_but_english_is_spoken(bare_house: Hous
     await bare_house.quiet(sid)
     assert (await bare_house.said(sid))[1] == ("system", WELCOME)
     assert (await bare_house.dump(sid))["language"] is None
+
+
+async def test_a_bot_that_may_see_the_name_is_told_it(bare_house: House) -> None:
+    vendor = Vendor("http")
+    vendor.sends({"message": "Hello", "route": "no"})
+    async with serving(vendor.answer) as url:
+        await bare_house.start(BOT="http", BOT_URL=url, BOT_SEES="name,language")
+        sid = await bare_house.say(MARIA, "Hola")
+
+        async def known() -> bool:
+            return bool((await bare_house.dump(sid)).get("customer"))
+
+        await bare_house.until(known)
+        asked = await asked_about(bare_house, vendor, "quiero ayuda")
+        assert (asked["name"], asked["language"], asked["author"]) == ("Maria Sanchez", "es", MARIA)
+        await bare_house.stop()
