@@ -65,6 +65,8 @@ REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
 ANYONE = BotReplied(MESSAGE, "One moment.", "agent", TURN)
 THE_SAME = BotReplied(MESSAGE, "One moment.", "last", TURN)
+IN_QUEUE = BotReplied(MESSAGE, "One moment.", "queue", TURN, queue="Billing")
+CLOSING = BotReplied(MESSAGE, "Goodbye.", "no", TURN, closes=True)
 NAMED_LATE = replace(NAMED, turn=TURN - 1)
 NAMED_IN_VAIN = replace(NAMED, routable=False)
 FAILED = BotFailed(MESSAGE, TURN, "timed out")
@@ -122,7 +124,9 @@ CASES: list[Case] = [
     *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, routable=False), "bot_asks_in_vain", SAY),
     *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, turn=TURN - 1)),
     *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, THE_SAME),
+    ("awaiting_choice", PLAIN, IN_QUEUE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
     *stays(["awaiting_choice"], PLAIN, NAMED_IN_VAIN, "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, CLOSING, "bot_closes", SAY, CLOSE),
     *stays(["awaiting_choice"], PLAIN, REPLIED, "bot_has_turn", SAY),
     *stays(["awaiting_choice"], PLAIN, NAMED_LATE),
     *stays(["routing"], PLAIN, NAMED_LATE, "late_answer_names_worker", FIND),

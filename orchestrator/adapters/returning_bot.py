@@ -3,10 +3,12 @@
 Where there is nobody to offer, what the bot says stays as it is, to the letter.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
 
+from orchestrator.bots.menu_texts import MenuTexts, in_language
 from orchestrator.ports import Answer, Bot, Question
 from orchestrator.returning import Offer, Returning
 from states.policy import read_choice
@@ -15,32 +17,36 @@ from storage.errors import StorageError
 
 log = structlog.get_logger()
 
-LOOKING_FOR_LAST = {
-    "en": "One moment, I am looking for the person who knows you.",
-    "es": "Un momento, busco a la persona que le conoce.",
-    "fr": "Un instant, je cherche la personne qui vous connaît.",
-}
-OFFER = "Or reply LAST to talk to {name}."
-OFFER_AGAIN = "Or reply LAST to talk to {name} again."
-
 
 class ReturningBot:
-    """Any bot, with the route `last` before it and an offer behind its first answer of a turn."""
+    """Any bot, with the route `last` before it and an offer behind its first answer of a turn.
 
-    def __init__(self, bot: Bot, returning: Returning) -> None:
+    texts: what is said, by language. usual: the language of whoever speaks none of them.
+    """
+
+    def __init__(self, bot: Bot, returning: Returning, texts: Mapping[str, MenuTexts], usual: str) -> None:
         self._bot = bot
         self._returning = returning
+        self._texts = texts
+        self._usual = usual
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises what the bot raises."""
         language = asks_for_same_person(question.body)
         if language is not None and read_choice(question.body).identity is None:
-            return Answer(LOOKING_FOR_LAST[language], "last")
+            return Answer(self._in(question.language or language).looking_for_last, "last")
         answer = await self._bot.reply(question)
         if answer.route != "no" or question.tries > 0:
             return answer
         offer = await self._offer(question)
-        return answer if offer is None else replace(answer, message=f"{answer.message}\n{_line(offer)}")
+        if offer is None:
+            return answer
+        texts = self._in(question.language)
+        line = (texts.last_offer_again if offer.again else texts.last_offer).format(name=offer.name)
+        return replace(answer, message=f"{answer.message}\n{line}")
+
+    def _in(self, language: str | None) -> MenuTexts:
+        return in_language(self._texts, language, self._usual)
 
     async def _offer(self, question: Question) -> Offer | None:
         try:
@@ -48,7 +54,3 @@ class ReturningBot:
         except StorageError as error:
             log.warning("nobody_offered", conversation_sid=question.conversation_sid, reason=str(error))
             return None
-
-
-def _line(offer: Offer) -> str:
-    return (OFFER_AGAIN if offer.again else OFFER).format(name=offer.name)

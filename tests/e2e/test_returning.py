@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from orchestrator.adapters.menu_bot import INSTRUCTIONS
-from orchestrator.adapters.returning_bot import LOOKING_FOR_LAST
 from orchestrator.addresses import channel_key
+from orchestrator.bots.menu_texts import built_in
 from states.customers import Channel, Customer
 from states.returning import DAY_MS
 from states.texts import LAST_IS_AWAY, LAST_NOT_FOUND, NO_ROUTING, PLEASE_WAIT, WELCOME
@@ -21,6 +21,7 @@ from tests.e2e.doors import CREDENTIALS
 
 MARIA, STRANGER = "+15550100001", "+15550100042"
 ADA, GRACE, ALAN = "ada@example.test", "grace@example.test", "alan@example.test"
+LOOKING_FOR_LAST = {language: texts.looking_for_last for language, texts in built_in().items()}
 ADA_AGAIN = f"{INSTRUCTIONS}\nOr reply LAST to talk to Ada again."
 
 
