@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from sqlalchemy import Connection, select, update
 
 from orchestrator.adapters.menu_bot import INSTRUCTIONS
@@ -12,7 +14,7 @@ from orchestrator.addresses import channel_key
 from orchestrator.bots.menu_texts import built_in
 from states.customers import Channel, Customer
 from states.returning import DAY_MS
-from states.texts import LAST_IS_AWAY, LAST_NOT_FOUND, NO_ROUTING, PLEASE_WAIT, WELCOME
+from states.texts import LAST_IS_AWAY, LAST_NOT_FOUND, NO_ROUTING, PLEASE_WAIT, WELCOME, own
 from storage.customers import save_customer
 from storage.opening import write
 from storage.schema import relationship
@@ -128,6 +130,18 @@ async def test_the_first_message_may_ask_for_her_in_another_language(house: Hous
     dump = await asks_for_last(house, body="La misma persona, por favor")
     assert dump["worker"] == {"identity": ADA}
     assert await ours(house, dump["conversation_sid"]) == [WELCOME, LOOKING_FOR_LAST["es"]]
+
+
+async def test_she_is_offered_in_the_language_of_who_comes_back(house: House) -> None:
+    await talks_to(house, STRANGER, ADA)
+    sid = await house.say(STRANGER, "Bonjour, je voudrais vous parler")
+    french = built_in()["fr"]
+    offer = french.last_offer_again.format(name="Ada")
+    assert (await answered(house, sid, 2))[1] == f"{french.instructions}\n{offer}"
+    await house.worker(ADA, False)
+    await house.say(STRANGER, "LAST")
+    await house.state(sid, "with_worker")
+    assert (await ours(house, sid))[-1] == own("last_is_away", "fr").format(name="Ada")
 
 
 # Who comes first
@@ -276,6 +290,22 @@ async def test_a_worker_who_came_by_himself_counts_too(house: House) -> None:
     await house.state(sid, "awaiting_choice")
     await house.worker(ALAN, True)
     assert (await asks_for_last(house))["worker"] == {"identity": ALAN}
+
+
+async def test_a_bot_of_one_s_own_may_send_him_back(bare_house: House) -> None:
+    async def bot(_request: web.Request) -> web.Response:
+        return web.json_response({"message": "", "route": "last"})
+
+    app = web.Application()
+    app.router.add_post("/", bot)
+    async with TestServer(app) as server:
+        await bare_house.start(BOT="http", BOT_URL=str(server.make_url("/")))
+        dump = await asks_for_last(bare_house, body="Hello again")
+        assert considered(dump)[:2] == ["owner: nobody", "last: nobody"]
+        await ends(bare_house, dump["conversation_sid"])
+        again = await asks_for_last(bare_house, body="Hello again")
+    assert again["worker"] == dump["worker"]
+    assert considered(again)[1] == f"last: {dump['worker']['identity']} chosen"
 
 
 # What is silent
