@@ -22,6 +22,7 @@ from states.events import CloseAsked, Event, HandedToBot, HandedToQueue, HandedT
 from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
+from storage.reach import STOPPED, hindrance_in
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -59,14 +60,10 @@ class Acts:
     async def write(self, sid: str, by: Person, body: str, token: str) -> None:
         """Send the customer a message of `by`, who must be with him. `token` is drawn by the page: a repeat is no
         second message."""
-        text, identity = a_body(body), by.identity
+        text = a_body(body)
 
-        def event(_unit: Unit, conversation: Conversation) -> Event:
-            in_state(conversation, OPEN)
-            here = {worker.identity.casefold() for worker in conversation.workers}
-            if identity is None or identity.casefold() not in here:
-                raise ActRefused("You are not in this conversation.", 403)
-            return WorkerWrote(identity, text, by.login)
+        def event(unit: Unit, conversation: Conversation) -> Event:
+            return WorkerWrote(_speaker(unit, conversation, by), text, by.login)
 
         await self._act(sid, by, "write", None, "", token, event)
 
@@ -198,3 +195,14 @@ class Acts:
             audit.record(unit, by.login, act, sid, key, reason, "done")
 
         await told(self._writer, work, About(a_sid(sid)))
+
+
+def _speaker(unit: Unit, conversation: Conversation, by: Person) -> str:
+    """The identity under which somebody may speak to the customer now."""
+    in_state(conversation, OPEN)
+    here = {worker.identity.casefold() for worker in conversation.workers}
+    if by.identity is None or by.identity.casefold() not in here:
+        raise ActRefused("You are not in this conversation.", 403)
+    if hindrance_in(unit, conversation) == STOPPED:
+        raise ActRefused("The customer said STOP. Nothing can be sent here until he writes START.", 409)
+    return by.identity

@@ -14,13 +14,13 @@ from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
 from states.effects import SendMessage
-from states.events import Event, WorkerJoined
+from states.events import CustomerOptedOut, Event, WorkerJoined
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid
 from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
-from storage.talk import Receipt
+from storage.talk import OPTED_OUT, Receipt
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -93,7 +93,7 @@ class Intake:
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
                 if receipt is not None:
-                    unit.talk.reached(receipt)
+                    _take_receipt(unit, key, receipt)
                 unit.record(
                     key=key,
                     conversation_sid=conversation_sid,
@@ -104,7 +104,8 @@ class Intake:
                     event="",
                 )
 
-        await self._writer.run(work, About(key=key), deadline)
+        decides = receipt is not None and receipt.error_code == OPTED_OUT
+        await self._writer.run(work, About(conversation_sid if decides else None, key), deadline)
 
     async def expect(self, expected: Expected, deadline: float | None = None) -> None:
         """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
@@ -179,6 +180,13 @@ class Intake:
         shared = due.lane if is_shared(due.lane) else None
         about = About(due.conversation_sid, effect=due.key, assigns=callable(outcome.event), lock=shared)
         doubles.alarm(await self._writer.run(work, about))
+
+
+def _take_receipt(unit: Unit, key: str, receipt: Receipt) -> None:
+    """How far a message got; one that Twilio held back because the customer said STOP tells so of him."""
+    unit.talk.reached(receipt)
+    if receipt.error_code == OPTED_OUT and unit.conversation(receipt.conversation_sid) is not None:
+        admit_result(unit, receipt.conversation_sid, key, CustomerOptedOut(f"error {OPTED_OUT}"))
 
 
 def _about(report: Report) -> About:

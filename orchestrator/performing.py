@@ -32,11 +32,14 @@ from states.names import ParticipantSid
 from storage import outbox
 from storage.failpoints import reached
 from storage.lanes import Due
+from storage.reach import hindrance
 from storage.unit import Unit
 from storage.writer import Batches
 
 # A list may lag behind what was written; a second look after this long is believed.
 SECOND_PROBE_S = 5.0
+# What leaves this soon after it was decided was decided knowing what the customer wanted.
+PROMPT_MS = 200
 # How long an effect may wait for its turn after it was marked running, and still count as sent when it was.
 TURN_S = 1.0
 
@@ -91,11 +94,21 @@ class Performer:
             found = await self._find_sent(due, effect.author)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
+        reason = await self._hindrance(due)
+        if reason is not None:
+            return Outcome("skipped", error=reason)
         is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
         if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
             raise NotSent("another replica has taken this over")
         sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
+
+    async def _hindrance(self, due: Due) -> str | None:
+        """Why a message is not to leave any more: the customer may have said STOP since it was decided."""
+        was_started_at_once = due.attempts == 1 and due.intent_at == due.created_at
+        if was_started_at_once and self.writer.now() - due.created_at <= PROMPT_MS:
+            return None
+        return await self.writer.run(lambda unit: hindrance(unit, due.conversation_sid))
 
     async def _find_sent(self, due: Due, author: str) -> Published | None:
         """Look for the message of an earlier attempt, a second time where it is not found and a list may still lack

@@ -41,7 +41,8 @@ class Conversation:
     messages the bot was asked about in this turn; `enriching` is true once the CRM was asked; `gone` keeps the
     participants who left, for their joining may be told after it; `refused` are workers who could not be added.
     `relieved` are those who leave once the claimed worker has joined; `leaving` those whose removal was asked for, who
-    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
+    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in;
+    `silenced` are the addresses of those customers who have said STOP: as long as there are any, nothing is said.
     """
 
     sid: ConversationSid
@@ -64,6 +65,7 @@ class Conversation:
     relieved: tuple[ParticipantSid, ...] = ()
     leaving: tuple[Present, ...] = ()
     withdrawn: tuple[Claim, ...] = ()
+    silenced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from states.effects import (
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import Event
+from states.events import Event, MessageReceived
 from states.guards import Guards
 from states.names import ParticipantSid, snake_case
 from states.policy import read_choice
@@ -82,7 +82,8 @@ class Draft(Guards):
         self._note(withdrawn=tuple(claim for claim in self.next.withdrawn if claim is not withdrawn))
 
     def _say(self, text: str) -> None:
-        for part in texts.parts(text):
+        """Nothing, to a customer who has said STOP, whatever row it is that speaks."""
+        for part in texts.parts(text) if not self.next.silenced else ():
             self._ask_for(SendMessage(part))
 
     @property
@@ -96,6 +97,21 @@ class Draft(Guards):
     def welcome(self) -> None:
         """Greet the customer."""
         self._say(texts.WELCOME)
+
+    @writes(SendMessage)
+    def say_help(self) -> None:
+        """Say what this is, and how to get out of it."""
+        self._say(texts.HELP)
+
+    def silence(self) -> None:
+        """Say nothing any more to whoever said STOP."""
+        his = self.event.author if isinstance(self.event, MessageReceived) else self.next.address
+        if his is not None and his not in self._silenced():
+            self._note(silenced=(*self._silenced(), his))
+
+    def speak_again(self) -> None:
+        """Whoever said START is spoken to again."""
+        self._note(silenced=tuple(address for address in self._silenced() if address != self.event.author))
 
     @writes(AskBot)
     def ask_bot(self) -> None:
@@ -139,8 +155,10 @@ class Draft(Guards):
             )
 
     def note_author(self) -> None:
-        """Remember who wrote, where no earlier event said it."""
+        """Remember who wrote, where no earlier event said it, and whether he has said STOP elsewhere."""
         event, kept = self.event, self.next
+        if event.stopped is not None:
+            self._note(silenced=self._silenced())
         if kept.address is None:
             self._note(address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
 

@@ -33,7 +33,8 @@ class CustomerJoined:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A customer wrote. `late`: messages with a higher index were decided before it."""
+    """A customer wrote. `late`: messages with a higher index were decided before it; `stopped`: whether he has said
+    STOP, where that is not what the snapshot says (he may have said it in another conversation)."""
 
     message_sid: MessageSid
     index: int
@@ -42,6 +43,7 @@ class MessageReceived:
     media: int = 0
     participant_sid: ParticipantSid | None = None
     late: bool = False
+    stopped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ class EffectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerOptedOut:
+    """Twilio takes nothing for this customer any more: he has said STOP to our senders (error 21610)."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationClosed:
     """The conversation is closed or removed; both are final."""
 
@@ -200,6 +209,7 @@ Event = (
     | NobodyAvailable
     | CustomerFound
     | EffectFailed
+    | CustomerOptedOut
     | ConversationClosed
     | WorkerWrote
     | HandedToWorker

@@ -4,6 +4,10 @@ import unicodedata
 
 WELCOME = "Welcome to the Expert Hub. How can I help you?"
 PLEASE_WAIT = "Everybody is busy just now. You are in the queue, and the next person who is free will join you here."
+HELP = (
+    "This is the Expert Hub. Send the email address of the person you want, or AGENT for whoever is free. "
+    "Send STOP to get no more messages, and START to get them again."
+)
 NO_SUCH_WORKER = (
     "Nobody here has that address. Please check it and send it again, or answer AGENT to talk to whoever is free."
 )

@@ -11,8 +11,9 @@ from states.events import MessageReceived
 from states.roles import is_channel_address
 from storage import codec
 from storage.parked import GIVEN_UP
+from storage.reach import HINDRANCES, STOPPED
 from storage.schema import delivery
-from storage.talk import PROGRESS
+from storage.talk import OPTED_OUT, PROGRESS
 
 Side = Literal["customer", "worker", "program"]
 Status = Literal["sending", "sent", "delivered", "read", "failed"]
@@ -74,7 +75,8 @@ def under_way(row: Any) -> Entry | None:
             None, None, *about, "failed", f"It was not sent: {row.last_error or 'no reason is known'}.", row.key
         )
     if row.status == "skipped":
-        return None if author == PROGRAM else Entry(None, None, *about, "failed", NOT_SENT)
+        why = f"It was not sent: {row.last_error}." if row.last_error in HINDRANCES else NOT_SENT
+        return None if author == PROGRAM else Entry(None, None, *about, "failed", why)
     return Entry(None, None, *about, "sending", None, row.key)
 
 
@@ -106,6 +108,8 @@ def _status(receipts: list[Any]) -> tuple[Status, str | None]:
 def _why(error_code: int | None) -> str:
     if error_code is None:
         return "It was not delivered; Twilio gave no reason."
+    if error_code == OPTED_OUT:
+        return f"It was not delivered: {STOPPED} (error {error_code})."
     if error_code == OUTSIDE_WINDOW:
         return (
             "It was not delivered: WhatsApp takes free text only within 24 hours of the customer's last message "

@@ -20,6 +20,7 @@ from states.events import (
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
+    CustomerOptedOut,
     EffectFailed,
     Event,
     HandedToBot,
@@ -54,11 +55,15 @@ BOB_HERE = {"workers": (Present(BOB, BOBS),)}
 ADA_GONE = {"gone": (ADAS,)}
 ADA_LEAVING = {"leaving": (Present(ADA, ADAS),)}
 ADA_UNWANTED = {"withdrawn": (Claim(ADA, WORKER, 5, named=False),)}
+SILENCED = {"silenced": ("+15550100001",)}
 BOB_RELIEVED = BOB_HERE | ANYONE_CLAIMED | {"relieved": (BOBS,)}
 
 # Events.
 WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
 WROTE_LATE = replace(WROTE, late=True)
+STOP, START, HELP = (replace(WROTE, body=word) for word in ("STOP", "START", "HELP"))
+WROTE_SILENCED = replace(WROTE, stopped=True)
+OPTED_OUT = CustomerOptedOut("error 21610")
 WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
@@ -100,6 +105,25 @@ def stays(sources: Sequence[str], given: dict[str, Any], event: Event, guards: s
 
 # from, circumstances, event, guards of the row that fires -> to, effects
 CASES: list[Case] = [
+    # A customer wants silence, or no more of it, or help.
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, STOP, "says_stop"),
+    ("routing", PLAIN, STOP, "says_stop", "awaiting_choice", ()),
+    ("routing", ADA_CLAIMED | QUEUED, STOP, "says_stop", "awaiting_choice", ()),
+    ("greeting", SILENCED, START, "says_start", "awaiting_choice", (SAY, ASK)),
+    *stays(["awaiting_choice"], SILENCED, START, "says_start", ASK),
+    *stays(["routing", "with_worker", "closed"], SILENCED, START, "says_start"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, WROTE, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, HELP, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], PLAIN, WROTE_SILENCED, "is_silenced"),
+    *stays(["awaiting_choice"], SILENCED, replace(WROTE, stopped=False), "", ASK),
+    *stays(["awaiting_choice"], PLAIN, START, "", ASK),
+    ("greeting", PLAIN, HELP, "says_help", "awaiting_choice", (SAY, SAY)),
+    *stays(["awaiting_choice"], PLAIN, HELP, "says_help", SAY),
+    *stays(["routing", "closed"], PLAIN, HELP),
+    *stays(["with_worker"], ADA_HERE, HELP),
+    *stays(STATES, PLAIN, OPTED_OUT),
+    *stays(["awaiting_choice"], SILENCED, REPLIED, "bot_has_turn"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_WROTE, "is_silenced"),
     # A customer writes.
     ("greeting", PLAIN, WROTE, "", "awaiting_choice", (SAY, ASK)),
     ("greeting", STRANGER, WROTE, "", "awaiting_choice", (SAY, ASK, WHO)),
@@ -338,9 +362,12 @@ def test_the_table_is_sound() -> None:
     assert check(TRANSITIONS) == []
 
 
+GREETING = next(row for row in TRANSITIONS if row.sources == ("greeting",) and not row.guards)
+
+
 def doctored(**changes: Any) -> list[Row]:
-    """The table with its first row changed."""
-    return [replace(TRANSITIONS[0], **changes), *TRANSITIONS[1:]]
+    """The table with the row of a first message changed."""
+    return [replace(row, **changes) if row is GREETING else row for row in TRANSITIONS]
 
 
 CLOSING = [row for row in TRANSITIONS if row.trigger == "conversation_closed"]
