@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from bench import loops, peers, replicas, replies, starts, stored, webhooks
+from bench import customers, loops, peers, replicas, replies, starts, stored, webhooks
 from bench.figures import Found, progress, table
 from bench.pressing import Plan
 from bench.processes import take_the_other_cores
@@ -21,6 +21,7 @@ GROUPS = {
     "starts": starts.measure,
     "stored": stored.measure,
     "replies": replies.measure,
+    "customers": customers.measure,
     "peers": peers.measure,
     "postgres": replicas.measure,
 }

@@ -9,6 +9,7 @@ Prefixes before a phone number say by which channel it is reached, not whose it 
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
 # Ids that mean something only inside their own network keep its prefix.
@@ -71,6 +72,44 @@ def is_possible_phone(value: str) -> bool:
         return False
 
 
+def in_country(value: str, country: str | None) -> str:
+    """The key of a CRM's phone field: a number without a country code is one of `country` (two letters, ISO 3166),
+    where that is known."""
+    key = normalise(value)
+    if country is None or not key.isdecimal():
+        return key
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(key, country)
+    except phonenumbers.NumberParseException:
+        return key
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def national_number(key: str) -> str:
+    """The digits of a number in E.164 after its country code."""
+    import phonenumbers
+
+    try:
+        return phonenumbers.national_significant_number(phonenumbers.parse(key, None))
+    except phonenumbers.NumberParseException:
+        return key[1:]
+
+
+def written_numbers(key: str) -> tuple[str, ...]:
+    """How people write a number in E.164, the likeliest first: as it is, in groups, and as at home."""
+    import phonenumbers
+
+    form = phonenumbers.PhoneNumberFormat
+    try:
+        number = phonenumbers.parse(key, None)
+    except phonenumbers.NumberParseException:
+        return (key, key[1:])
+    grouped = [phonenumbers.format_number(number, one) for one in (form.INTERNATIONAL, form.NATIONAL)]
+    return tuple(dict.fromkeys((key, *grouped, key[1:], phonenumbers.national_significant_number(number))))
+
+
 def spellings(address: str) -> tuple[str, ...]:
     """How a CRM that compares letter by letter most likely holds this address, the likeliest first."""
     given, key = _plain(address), normalise(address)
@@ -117,6 +156,7 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in wide if unicodedata.category(letter) != "Cf").strip()
 
 
+@lru_cache(256)
 def _number(text: str) -> str | None:
     """The text as a phone number: E.164 with a country code, bare digits without; None if it is not one."""
     if len(text) > _NUMBER_MAX:

@@ -11,16 +11,16 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, webhooks
+from orchestrator import debug, metrics, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
-from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
+from orchestrator.crms import crm_of
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
@@ -32,7 +32,7 @@ from orchestrator.people.reception import add_reception, insist_on_people, open_
 from orchestrator.people.rights import TWILIO, right_of
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
-from orchestrator.ports import Bot, Crm, Workers
+from orchestrator.ports import Bot, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
@@ -48,7 +48,6 @@ from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
-CRM_TIMEOUT_S = 5.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,6 +59,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     if role != "effects":
         app.add_routes(webhooks.routes())
         add_reception(app, settings)
+        app.add_routes([*pages.routes(), *phone.routes()])
+        pages.attach(app)
     app.add_routes(debug.routes())
     require_rights(app)
 
@@ -76,6 +77,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
             await service.stop()
 
     app.cleanup_ctx.append(running)
+    if role != "effects":
+        phone.attach(app)
     app.on_shutdown.append(_hang_up)
     return app
 
@@ -113,7 +116,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     directory = Directory(workers)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
-    crm = GuardedCrm(_crm(settings, reader, session), time.monotonic)
+    crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
     stack.push_async_callback(crm.close)
     performer = Performer(
         conversations,
@@ -206,23 +209,6 @@ def _twilio(
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
     credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
     return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
-
-
-def _crm(settings: Settings, reader: Readers, session: aiohttp.ClientSession) -> Crm:
-    if settings.crm == "strapi":
-        from orchestrator.adapters.strapi_crm import StrapiCrm
-
-        assert settings.strapi_url is not None, "settings refuse CRM=strapi without STRAPI_URL"
-        password, token = settings.strapi_password, settings.strapi_token
-        return StrapiCrm(
-            session,
-            settings.strapi_url,
-            settings.strapi_identifier,
-            None if password is None else password.get_secret_value(),
-            None if token is None else token.get_secret_value(),
-            CRM_TIMEOUT_S,
-        )
-    return BookCrm(reader)
 
 
 def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:

@@ -39,14 +39,15 @@ async def crm(form: Form, crm: Crm) -> Answer:
 
 
 async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str]) -> Answer:
-    """`GetProxyAddress`: 200, 403 no sender fits, 404 unknown customer, 422 unknown Location, 503.
+    """`GetProxyAddress`: 200, 403 no sender fits or he said no, 404 unknown customer, 422 unknown Location, 503.
 
     `proxy_numbers` is `PROXY_NUMBERS`: senders by the prefix of the customer's address.
     """
 
     async def proxy_address(form: Form, crm: Crm) -> object:
         kind, value = _needed(form, "ChannelType"), _needed(form, "ChannelValue")
-        await _customer(form, crm)
+        if not (await _customer(form, crm)).may_be_started(kind):
+            raise _Refused(403, "the customer does not want to be written to on this channel")
         sender = sender_for(kind, value, proxy_numbers)
         if sender is None:
             raise _Refused(403, "no sender fits this channel; see PROXY_NUMBERS")
@@ -87,6 +88,7 @@ async def _details(form: Form, crm: Crm) -> object:
         "channels": [
             {"type": channel.type, "value": twilio_address(channel.type, channel.value)}
             for channel in customer.channels
+            if customer.may_be_started(channel.type)  # a client offers to write on what is shown here
         ],
         "links": [
             {"type": link.type, "value": link.value, "display_name": link.display_name} for link in customer.links
@@ -99,7 +101,12 @@ async def _details(form: Form, crm: Crm) -> object:
 
 async def _templates(form: Form, crm: Crm) -> object:
     customer = await _customer(form, crm)
-    names = {"customer": customer.display_name, "worker": _name_of(_given(form, "Worker"))}
+    return filled_templates(customer.display_name, name_of(_given(form, "Worker")))
+
+
+def filled_templates(customer: str, worker: str) -> list[dict[str, Any]]:
+    """The groups of templates, each text with these names in it."""
+    names = {"customer": customer, "worker": worker}
     return [
         {
             **group,
@@ -112,9 +119,14 @@ async def _templates(form: Form, crm: Crm) -> object:
 async def _customer(form: Form, crm: Crm) -> Customer:
     """The customer asked about. One who is another worker's is as unknown as one who does not exist."""
     customer = await crm.find(_needed(form, "CustomerId"))
-    if customer is None or (customer.worker and not is_owner(_given(form, "Worker") or "", customer.worker)):
+    if customer is None or not may_see(customer, _given(form, "Worker")):
         raise _Refused(404, "unknown customer")
     return customer
+
+
+def may_see(customer: Customer, worker: str | None) -> bool:
+    """Whether this worker (an identity) may know of the customer: everybody's are nobody's, and his own are his."""
+    return not customer.worker or is_owner(worker or "", customer.worker)
 
 
 def _summary(customer: Customer) -> dict[str, object]:
@@ -122,7 +134,7 @@ def _summary(customer: Customer) -> dict[str, object]:
     return {**summary, "avatar": customer.avatar} if customer.avatar else summary
 
 
-def _name_of(worker: str | None) -> str:
+def name_of(worker: str | None) -> str:
     """What to call a worker by, of whom an identity is all we know: `ann.lee@example.test` is Ann Lee."""
     words = (worker or "").partition("@")[0].replace(".", " ").replace("_", " ").replace("-", " ").split()
     return " ".join(word.capitalize() for word in words) or "your expert"

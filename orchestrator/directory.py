@@ -41,6 +41,10 @@ class Directory:
         identities: Collection[str] | None = self._by_identity.keys() if self.configured else None
         return Knowledge(identities, sure)
 
+    def everyone(self) -> list[Worker]:
+        """Who works here, as last heard."""
+        return list(self._by_identity.values())
+
     def known(self, identity: str) -> Worker | None:
         """The worker with this identity in any letter case, as last heard."""
         return self._by_identity.get(identity.casefold())

@@ -59,6 +59,10 @@ def _lower(found: object) -> object:
     return found.lower() if isinstance(found, str) else found
 
 
+def _upper(found: object) -> object:
+    return found.upper() if isinstance(found, str) else found
+
+
 def _host(found: str) -> str:
     if ":" in found:
         IPv6Address(found)
@@ -159,7 +163,12 @@ DatabaseUrl = Annotated[
     AfterValidator(_splits),
     Expected("sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"),
 ]
-CrmName = Annotated[Literal["book", "strapi"], BeforeValidator(_lower), Expected("book or strapi")]
+CrmName = Annotated[
+    Literal["book", "strapi", "salesforce", "hubspot"],
+    BeforeValidator(_lower),
+    Expected("book, strapi, salesforce or hubspot"),
+]
+Country = Annotated[str, BeforeValidator(_upper), Field(pattern="^[A-Z]{2}$"), Expected("two letters, like US or FR")]
 BotName = Annotated[Literal["menu", "http"], BeforeValidator(_lower), Expected("menu or http")]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(_lower), Expected("json or console")]
 LogLevel = Annotated[
@@ -178,6 +187,12 @@ OTHER_NAMES = {
     "strapi_url": ("DB_URL",),
     "strapi_identifier": ("DB_ID",),
     "strapi_password": ("DB_PASS",),
+}
+
+
+_NEEDED_BY = {
+    "salesforce": ("SALESFORCE_URL", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"),
+    "hubspot": ("HUBSPOT_TOKEN",),
 }
 
 
@@ -216,11 +231,18 @@ class Settings(BaseSettings):
     frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)
-    crm: CrmName = Field("book", description="book (the built-in customer book) or strapi")
+    crm: CrmName = Field("book", description="book (the built-in customer book), strapi, salesforce or hubspot")
     strapi_url: BaseAddress | None = Field(None, repr=False, description="where Strapi answers")
     strapi_identifier: str | None = Field(None, repr=False, description="who the program logs in as")
     strapi_password: SecretStr | None = Field(None, description="the password of that user")
     strapi_token: Token | None = Field(None, description="an API token, instead of user and password")
+    salesforce_url: BaseAddress | None = Field(None, repr=False, description="the organisation's My Domain")
+    salesforce_client_id: Token | None = Field(None, description="the connected app's consumer key")
+    salesforce_client_secret: Token | None = Field(None, description="the connected app's consumer secret")
+    hubspot_token: Token | None = Field(None, description="the access token of a private app")
+    crm_country: Country | None = Field(
+        None, description="whose the numbers without a country code in Salesforce or HubSpot are"
+    )
     bot: BotName = Field("menu", description="menu (built in) or http")
     bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
     bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
@@ -297,7 +319,14 @@ class Settings(BaseSettings):
         values = [getattr(self, name) for name in type(self).model_fields]
         plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
         plain = [value for value in plain if value != seeds.AUTH_TOKEN]
-        urls = (self.database_url, self.strapi_url, self.bot_url, self.twilio_api_url, self.public_url)
+        urls = (
+            self.database_url,
+            self.strapi_url,
+            self.salesforce_url,
+            self.bot_url,
+            self.twilio_api_url,
+            self.public_url,
+        )
         passwords = [urlsplit(url).password for url in urls if url]
         return tuple(plain + [form for word in passwords if word for form in (word, unquote(word))])
 
@@ -380,6 +409,10 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
                 "STRAPI_TOKEN: found nothing, expected a token, or STRAPI_IDENTIFIER and STRAPI_PASSWORD,"
                 " because CRM is strapi"
             )
+    crm = _lower(given.get("CRM"))
+    for name in _NEEDED_BY.get(crm, ()) if isinstance(crm, str) else ():
+        if name not in given:
+            yield f"{name}: found nothing, expected a value because CRM is {crm}"
     if _lower(given.get("BOT")) == "http" and "BOT_URL" not in given:
         yield "BOT_URL: found nothing, expected an address because BOT is http"
 

@@ -38,7 +38,8 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is asked for: `proxy_address` is None for a customer in a chat, whose address is his identity."""
+    """What is asked for: `proxy_address` is None for a customer in a chat, whose address is his identity. `is_welcome`
+    is false where he said that he does not want to be written to on this channel."""
 
     by: Person
     identity: str
@@ -47,6 +48,7 @@ class _Wanted:
     name: str
     address: str
     proxy_address: str | None
+    is_welcome: bool
 
 
 class Starter:
@@ -92,7 +94,8 @@ class Starter:
             raise ActRefused("This customer has no such channel.", 422)
         address, proxy = twilio_address(kind, value), self._sender(kind, value)
         identity = by.identity if worker is None else worker.identity
-        return _Wanted(by, identity, key, token, customer.display_name, address, proxy)
+        is_welcome = customer.may_be_started(kind)
+        return _Wanted(by, identity, key, token, customer.display_name, address, proxy, is_welcome)
 
     async def _customer(self, customer_id: str) -> Customer:
         try:
@@ -124,6 +127,8 @@ class Starter:
 
     async def _begin(self, wanted: _Wanted) -> Opened:
         """A conversation of our own: the worker first, so that the customer is never alone in it."""
+        if not wanted.is_welcome:
+            raise ActRefused("This customer does not want to be written to on this channel.", 409)
         listed = await self._openings.create(f"expert-hub-{wanted.token}", wanted.name)
         if listed.state == "closed":
             raise ActRefused("The conversation was begun, and closed meanwhile. Start it anew.", 409)

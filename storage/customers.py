@@ -6,16 +6,18 @@ The channels of a customer come back in the order of type and value.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
-from states.customers import Channel, Customer, Link, folded, search_text
+from states.customers import Channel, Consent, Customer, Link, folded, search_text
+from storage.customer_search import containing
 from storage.schema import customer, customer_channel
 
 QUERY_MAX = 1000  # characters; no name is that long, and SQLite refuses patterns over 50,000 bytes
 _BATCH = 500  # customers read at a time when all are wanted
+_Stored = tuple[Customer, dict[Channel, str]]  # as it comes back, and the normalised address of each channel
 # Not "is not null": SQLite would read the whole book where nobody has an owner.
 _ANY_OWNER = select(exists().where(customer.c.worker > ""))
 
@@ -25,21 +27,27 @@ def save_customer(conn: Connection, wanted: Customer, addresses: Sequence[str]) 
 
     `addresses` are the normalised addresses of `wanted.channels`, in their order. Returns whether anything changed.
     """
-    keys = dict(zip(wanted.channels, addresses, strict=True))
-    owner = folded(wanted.worker or "") or None
-    book = replace(wanted, channels=tuple(sorted(keys, key=_type_and_value)), worker=owner)
-    known = find(conn, book.customer_id)
-    if known == book and _addresses_of(conn, book.customer_id) == keys:
-        return False
-    if known is None:
-        conn.execute(insert(customer).values(customer_id=book.customer_id, **_columns(book, addresses)))
-    else:
-        this = customer.c.customer_id == book.customer_id
-        conn.execute(update(customer).where(this).values(**_columns(book, addresses)))
-        conn.execute(delete(customer_channel).where(customer_channel.c.customer_id == book.customer_id))
-    if keys:
-        conn.execute(insert(customer_channel), [_channel_row(book.customer_id, *item) for item in keys.items()])
-    return True
+    return save_customers(conn, [(wanted, addresses)]) == 1
+
+
+def save_customers(conn: Connection, wanted: Sequence[tuple[Customer, Sequence[str]]]) -> int:
+    """`save_customer` for many at once, each id at most once; how many were added or changed."""
+    books = {one.customer_id: _as_stored(one, addresses) for one, addresses in wanted}
+    known = _known(conn, list(books))
+    changed = {customer_id: book for customer_id, book in books.items() if known.get(customer_id) != book}
+    added = [book for customer_id, book in changed.items() if customer_id not in known]
+    others = [customer_id for customer_id in changed if customer_id in known]
+    if added:
+        conn.execute(insert(customer), [_columns(*book) for book in added])
+    for customer_id in others:
+        conn.execute(
+            update(customer).where(customer.c.customer_id == customer_id).values(**_columns(*changed[customer_id]))
+        )
+    if others:
+        conn.execute(delete(customer_channel).where(customer_channel.c.customer_id.in_(others)))
+    if channels := [row for book, keys in changed.values() for row in _channel_rows(book.customer_id, keys)]:
+        conn.execute(insert(customer_channel), channels)
+    return len(changed)
 
 
 def find(conn: Connection, customer_id: str) -> Customer | None:
@@ -62,17 +70,16 @@ def page(
     is looked for in names, channel values and normalised addresses, in any letter case.
     """
     wanted = select(customer).order_by(customer.c.id).limit(page_size)
-    if conn.scalar(_ANY_OWNER):
-        wanted = wanted.where(customer.c.worker == folded(worker))
+    owner = folded(worker) if conn.scalar(_ANY_OWNER) else None
+    if owner is not None:
+        wanted = wanted.where(customer.c.worker == owner)
     if after is not None:
         anchor = select(customer.c.id).where(customer.c.customer_id == after).scalar_subquery()
         wanted = wanted.where(customer.c.id > anchor)
     text = folded(query or "").strip()
     if len(text) > QUERY_MAX:
         return []
-    if text:
-        wanted = wanted.where(customer.c.search.contains(text, autoescape=True))
-    return _customers(conn, wanted)
+    return _customers(conn, containing(conn, wanted, text, owner) if text else wanted)
 
 
 def all_customers(conn: Connection) -> Iterator[Customer]:
@@ -94,29 +101,40 @@ def _type_and_value(channel: Channel) -> tuple[str, str]:
     return channel.type, channel.value
 
 
-def _columns(book: Customer, addresses: Sequence[str]) -> dict[str, str | None]:
+def _as_stored(wanted: Customer, addresses: Sequence[str]) -> _Stored:
+    keys = dict(zip(wanted.channels, addresses, strict=True))
+    owner = folded(wanted.worker or "") or None
+    return replace(wanted, channels=tuple(sorted(keys, key=_type_and_value)), worker=owner), keys
+
+
+def _known(conn: Connection, ids: Sequence[str]) -> dict[str, _Stored]:
+    keys: dict[str, dict[Channel, str]] = {}
+    for row in conn.execute(select(customer_channel).where(customer_channel.c.customer_id.in_(ids))):
+        keys.setdefault(row.customer_id, {})[Channel(row.type, row.value)] = row.normalised
+    rows = conn.execute(select(customer).where(customer.c.customer_id.in_(ids)))
+    of = [(row, keys.get(row.customer_id, {})) for row in rows]
+    return {row.customer_id: (_customer(row, list(channels)), channels) for row, channels in of}
+
+
+def _columns(book: Customer, keys: Mapping[Channel, str]) -> dict[str, str | None]:
     return {
+        "customer_id": book.customer_id,
         "display_name": book.display_name,
-        "search": search_text(book, addresses),
+        "search": search_text(book, [keys[channel] for channel in book.channels]),
         "avatar": book.avatar,
         "worker": book.worker,
         "links": json.dumps([asdict(link) for link in book.links]),
         "details": json.dumps(book.details),
+        "language": book.language,
+        "consent": json.dumps([asdict(said) for said in book.consent]) if book.consent else None,
     }
 
 
-def _channel_row(customer_id: str, channel: Channel, normalised: str) -> dict[str, str]:
-    return {
-        "customer_id": customer_id,
-        "type": channel.type,
-        "value": channel.value,
-        "normalised": normalised,
-    }
-
-
-def _addresses_of(conn: Connection, customer_id: str) -> dict[Channel, str]:
-    rows = conn.execute(select(customer_channel).where(customer_channel.c.customer_id == customer_id))
-    return {Channel(row.type, row.value): row.normalised for row in rows}
+def _channel_rows(customer_id: str, keys: Mapping[Channel, str]) -> list[dict[str, str]]:
+    return [
+        {"customer_id": customer_id, "type": channel.type, "value": channel.value, "normalised": normalised}
+        for channel, normalised in keys.items()
+    ]
 
 
 def _first(conn: Connection, wanted: Select[*tuple[object, ...]]) -> Customer | None:
@@ -144,4 +162,6 @@ def _customer(row: Row[*tuple[object, ...]], channels: list[Channel]) -> Custome
         links=tuple(Link(**link) for link in json.loads(row.links)),
         details=json.loads(row.details),
         worker=row.worker,
+        language=row.language,
+        consent=tuple(Consent(**said) for said in json.loads(row.consent or "[]")),
     )

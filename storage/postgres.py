@@ -102,6 +102,8 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
     }
     if read_only:
         settings["default_transaction_read_only"] = "on"
+        # A search is planned for what it looks for: the plan that would do for any text reads the whole customer book.
+        settings["plan_cache_mode"] = "force_custom_plan"
     engine = create_async_engine(
         _as_asyncpg_takes_it(url),
         pool_size=connections,

@@ -40,6 +40,8 @@ from sqlalchemy import (
     text,
 )
 
+from storage.customer_text import describe
+
 metadata = MetaData()
 
 # SQLite counts a plain INTEGER PRIMARY KEY by itself; PostgreSQL wants it wide.
@@ -215,8 +217,11 @@ customer = Table(
     Column("worker", Text),
     Column("links", Text, nullable=False),
     Column("details", Text, nullable=False),
+    Column("language", String(35)),
+    Column("consent", Text),
 )
 Index("customer_by_worker", customer.c.worker, customer.c.id)
+describe(customer)
 
 customer_channel = Table(
     "customer_channel",

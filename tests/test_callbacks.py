@@ -11,7 +11,7 @@ from orchestrator import callbacks
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.addresses import channel_key
 from orchestrator.errors import CrmUnavailable, MalformedWebhook
-from states.customers import Channel, Customer, Link
+from states.customers import Channel, Consent, Customer, Link
 from storage.customers import save_customer
 from storage.readers import Readers
 from storage.schema import metadata
@@ -211,6 +211,17 @@ async def test_outbound_without_a_fitting_sender_is_403(crm: BookCrm, kind: str,
     status, answer = await callbacks.outbound(proxy(kind, value), crm, PROXIES)
     assert status == 403
     assert "error" in answer  # type: ignore[operator]
+
+
+async def test_outbound_is_403_on_a_channel_the_customer_said_no_to(tmp_path: Path) -> None:
+    said = (Consent("whatsapp", "yes"), Consent("sms", "no", "2026-01-31", "web form"))
+    both = (Channel("sms", "+15550100001"), Channel("whatsapp", "whatsapp:+15550100001"))
+    async for crm in book(tmp_path / "consent.db", [Customer("1", "Maria Sanchez", both, consent=said)]):
+        status, answer = await callbacks.outbound(proxy("sms", "+15550100001"), crm, PROXIES)
+        assert (status, "does not want" in str(answer)) == (403, True)
+        assert (await callbacks.outbound(proxy("whatsapp", "whatsapp:+15550100001"), crm, PROXIES))[0] == 200
+        shown = await callbacks.crm(details(), crm)
+        assert [channel["type"] for channel in shown[1]["objects"]["customer"]["channels"]] == ["whatsapp"]  # type: ignore[index]
 
 
 async def test_templates_carry_the_names_and_nothing_in_a_name_is_filled_in(crm: BookCrm) -> None:

@@ -1,6 +1,7 @@
 """Customer files: good rows are kept, each bad one is named with its place and its reason."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator import customer_file
-from orchestrator.customer_file import SEED_FILE, Fault, Reading, read_customers
-from states.customers import Channel, Customer, Link
+from orchestrator.customer_file import SEED_FILE, Reading, read_customers
+from orchestrator.customer_row import Fault
+from states.customers import Channel, Consent, Customer, Link
 
 GOOD = {"customer_id": "1", "display_name": "Maria Sanchez"}
 
@@ -137,6 +139,18 @@ def test_links_and_details_may_stand_in_a_csv_as_json(csv_file: Path) -> None:
     assert found.faults == (Fault(3, "details: not JSON"),)
 
 
+def test_language_and_consent_stand_in_both_files(csv_file: Path, json_file: Path) -> None:
+    said = (Consent("sms", "yes", "2026-01-31", "web form"), Consent("whatsapp", "no"))
+    wanted = Customer("1", "Maria Sanchez", language="fr-CA", consent=said)
+    cell = b"whatsapp: NO; sms: yes 2026-01-31 web form; email: unknown asked twice"
+    found = reading(
+        csv_file, b"customer_id,display_name,language,consent\n1,Maria Sanchez,FR_ca," + cell + b"\n2,A,,\n"
+    )
+    assert found == Reading((wanted, Customer("2", "A")), ())
+    row = {**GOOD, "language": "fr-ca", "consent": [asdict(one) for one in reversed(said)]}
+    assert reading(json_file, [row]) == Reading((wanted,), ())
+
+
 def test_an_unknown_column_is_a_fault_and_its_rows_are_kept(csv_file: Path) -> None:
     found = reading(csv_file, b"customer_id,display_name,shoe\n1,A,42\n")
     assert found.customers == (Customer("1", "A"),)
@@ -166,6 +180,14 @@ def test_an_unknown_column_is_a_fault_and_its_rows_are_kept(csv_file: Path) -> N
         ({"channels": [{"type": "whatsapp", "value": "whatsapp:jo"}]}, "no phone number"),
         ({"channels": [{"type": "email", "value": "jo@"}]}, "email"),
         ({"channels": [{"type": "email", "value": "Jo <jo@example.test>"}]}, "email"),
+        ({"language": "Englisch, bitte"}, "language"),
+        ({"language": 7}, "language"),
+        ({"consent": "yes"}, "consent"),
+        ({"consent": [{"channel": "fax", "answer": "yes"}]}, "consent: channel"),
+        ({"consent": [{"channel": "sms", "answer": "maybe"}]}, "consent: 'maybe'"),
+        ({"consent": [{"channel": "sms", "answer": []}]}, "consent"),
+        ({"consent": [{"channel": "sms", "answer": "yes", "date": "31.1.2026"}]}, "no date"),
+        ({"consent": [{"channel": "sms", "answer": one} for one in ("yes", "no")]}, "answered twice"),
         ({"avatar": "javascript:alert(1)"}, "avatar"),
         ({"avatar": "https:///1.png"}, "avatar"),
         ({"avatar": "https://[1.png"}, "avatar"),
@@ -235,7 +257,9 @@ def test_no_csv_breaks_the_reader(csv_file: Path, content: bytes) -> None:
         assert customer.display_name
 
 
-NAMES = st.sampled_from(["customer_id", "display_name", "channels", "links", "details", "avatar", "worker"])
+NAMES = st.sampled_from(
+    ["customer_id", "display_name", "channels", "links", "details", "avatar", "worker", "language", "consent"]
+)
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=4)
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from orchestrator.adapters.book_crm import BookCrm
 from orchestrator.addresses import channel_key
 from orchestrator.errors import CrmUnavailable
-from states.customers import Channel, Customer, Link
-from storage import customers
+from states.customers import Channel, Consent, Customer, Link, language_tag
+from storage import customer_search, customers
 from storage.readers import Readers
 from storage.schema import customer, customer_channel, metadata
 
@@ -22,6 +22,8 @@ MARIA = Customer(
     avatar="https://example.test/1.png",
     links=(Link("Profile", "https://crm.example.test/1", "CRM record"),),
     details={"title": "Information", "content": "Likes red"},
+    language="es-MX",
+    consent=(Consent("email", "no"), Consent("sms", "yes", "2026-01-31", "web form")),
 )
 JO = Customer("3", "Jo Example", (Channel("whatsapp", "whatsapp:+15550100003"),))
 NO_CHANNELS = Customer("17", "Zoë Nobody")
@@ -140,6 +142,79 @@ def test_a_query_is_a_substring_in_any_letter_case_and_nothing_more(
 ) -> None:
     save(conn, MARIA, JO, NO_CHANNELS)
     assert ids(customers.page(conn, "w", 10, query=query)) == found
+
+
+@pytest.mark.parametrize("indexed", [True, False], ids=["index", "no index"])
+@pytest.mark.parametrize("few", [0, 5_000], ids=["many of his", "few of his"])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("o", ["1", "3"]),
+        ("jo", ["3"]),
+        ("sanch", ["1"]),
+        ('a"b', ["9"]),
+        ("a\0b", []),
+        ("AND", ["9"]),
+        ("-o-", []),
+        ("ria san", ["1"]),
+        ("日本語", ["9"]),
+    ],
+)
+def test_a_part_is_found_with_the_index_and_without(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch, query: str, found: list[str], indexed: bool, few: int
+) -> None:
+    if not indexed:
+        for kind, name in [("TRIGGER", "_added"), ("TRIGGER", "_removed"), ("TRIGGER", "_changed"), ("TABLE", "")]:
+            conn.exec_driver_sql(f"DROP {kind} customer_text{name}")
+    monkeypatch.setattr(customer_search, "FEW", few)
+    save(conn, *(replace(one, worker="w") for one in (MARIA, JO, Customer("9", 'Land a"b 日本語'))))
+    save(conn, Customer("10", "Sanchez AND Jo, of somebody else", worker="other"))
+    assert ids(customers.page(conn, "w", 10, query=query)) == found
+
+
+def test_the_index_follows_every_change(conn: Connection) -> None:
+    save(conn, MARIA, JO)
+    save(conn, replace(MARIA, display_name="Maria Stone"))
+    assert ids(customers.page(conn, "w", 10, query="stone")) == ["1"]
+    assert customers.page(conn, "w", 10, query="sanchez") == []
+    conn.execute(customer.delete().where(customer.c.customer_id == "1"))
+    assert customers.page(conn, "w", 10, query="stone") == []
+    conn.exec_driver_sql("INSERT INTO customer_text (customer_text, rank) VALUES ('integrity-check', 1)")
+
+
+def test_many_are_saved_as_one_by_one(conn: Connection) -> None:
+    save(conn, MARIA, JO)
+    wanted = [replace(MARIA, language="fr"), JO, NO_CHANNELS]
+    count = customers.save_customers(
+        conn, [(one, [channel_key(c.type, c.value) for c in one.channels]) for one in wanted]
+    )
+    assert count == 2
+    assert list(customers.all_customers(conn)) == wanted
+    assert customers.save_customers(conn, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("EN", "en"),
+        ("fr_ca", "fr-CA"),
+        ("zh-hant-tw", "zh-Hant-TW"),
+        ("es-419", "es-419"),
+        ("de-CH-1996", "de-CH-1996"),
+        ("ſr", None),
+        ("english", None),
+        ("e", None),
+        ("en-", None),
+        ("", None),
+        ("en-" + "abcde-" * 9 + "abcde", None),
+    ],
+)
+def test_a_language_is_a_well_formed_tag(text: str, tag: str | None) -> None:
+    assert language_tag(text) == tag
+
+
+def test_a_conversation_may_be_started_unless_he_said_no() -> None:
+    assert [MARIA.may_be_started(kind) for kind in ("sms", "Email ", "whatsapp")] == [True, False, True]
 
 
 def test_wildcards_in_names_are_found_as_letters(conn: Connection) -> None:

@@ -11,11 +11,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Connection, MetaData, Table, insert, select, update
+from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, make_url, select, update
 from sqlalchemy.types import String, Text
 
+from states.customers import Channel, Customer
 from storage import opening
 from storage import postgres as storage_postgres
+from storage.customers import page, save_customer
 from storage.engine import is_postgres, writing_engine
 from storage.opening import HEAD, MIGRATIONS, revision_of, upgrade
 from storage.schema import metadata
@@ -152,6 +154,48 @@ def test_who_is_with_whom_is_taken_over_from_the_snapshots(url: str) -> None:
     upgrade(url)
     entered = content(url, [metadata.tables["conversation_worker"]])["conversation_worker"]
     assert entered == [("ada@example.test", "CH7", 7, 7, None), ("ada@example.test", "CH9", 9, 9, 9)]
+
+
+def test_customers_of_before_and_of_the_version_before_are_found_by_a_part_of_their_names(url: str) -> None:
+    migrate(url, "0003")
+    book = next(table for table in tables_of(url) if table.name == "customer")
+
+    def there(number: int, name: str) -> dict[str, Any]:
+        texts = {"search": name.lower(), "links": "[]", "details": "{}", "worker": None}
+        return row(book, number) | texts | {"display_name": name}
+
+    in_transaction(url, lambda connection: connection.execute(insert(book), [there(1, "Maria"), there(2, "Marie")]))
+    upgrade(url)
+    in_transaction(url, lambda connection: connection.execute(insert(book), [there(3, "Rosemarie")]))
+    renamed = update(book).where(book.c.id == 2).values(display_name="Ann", search="ann")
+    in_transaction(url, lambda connection: connection.execute(renamed))
+
+    def names(query: str) -> list[str]:
+        found: list[Any] = in_transaction(url, lambda connection: page(connection, "w", 10, None, query))
+        return [customer.display_name for customer in found]
+
+    assert [names(query) for query in ("mar", "rie", "ann")] == [["Maria", "Rosemarie"], ["Rosemarie"], ["Ann"]]
+
+
+def test_without_the_right_to_make_an_extension_the_schema_is_made_all_the_same(
+    postgres_url: str,
+) -> None:
+    """Whoever may not, reads the book through."""
+    plain = make_url(postgres_url).set(username="plain")
+    for statement in (
+        "CREATE ROLE plain LOGIN",
+        "GRANT USAGE, CREATE ON SCHEMA public TO plain",
+        f"REVOKE CREATE ON DATABASE {plain.database} FROM plain",
+    ):
+        in_transaction(postgres_url, lambda connection, said=statement: connection.exec_driver_sql(said))
+    url = plain.render_as_string(hide_password=False)
+    assert upgrade(url) == HEAD
+    keys = ["+15550100001"]
+    maria = Customer("1", "Maria Sanchez", (Channel("sms", "+15550100001"),))
+    in_transaction(url, lambda connection: save_customer(connection, maria, keys))
+    assert in_transaction(url, lambda connection: page(connection, "w", 10, None, "SANCH")) == [maria]
+    indexes = in_transaction(url, lambda connection: inspect(connection).get_indexes("customer"))
+    assert "customer_by_text" not in [index["name"] for index in indexes]
 
 
 @pytest.mark.parametrize("start", [None, BEFORE], ids=["fresh", BEFORE])

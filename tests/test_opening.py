@@ -45,11 +45,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
 # The schema
 
 
+def is_ours(table: str) -> bool:
+    """Whether a table is described by the schema: that of the book's texts and those it keeps are SQLite's own."""
+    return not table.startswith("customer_text")
+
+
+def is_sqlites(_what: object, name: str | None, kind: str, *_where: object) -> bool:
+    """Whether something of the schema is there on SQLite: the index of the book's texts is PostgreSQL's."""
+    return is_ours(name or "") if kind == "table" else name != "customer_by_text"
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_schema(url: str, path: Path) -> None:
     assert upgrade(url) == HEAD
     engine = create_engine(f"sqlite+pysqlite:///{path}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        options = {"compare_type": True, "compare_server_default": True, "include_object": is_sqlites}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -336,5 +347,5 @@ def test_a_backup_beside_a_busy_writer_is_sound_and_of_one_moment(store: Store, 
 
 
 def test_names_of_tables_are_all_there_for_whoever_looks(store: Store) -> None:
-    assert set(inspect(store.engine).get_table_names()) == {*metadata.tables, "alembic_version"}
+    assert set(filter(is_ours, inspect(store.engine).get_table_names())) == {*metadata.tables, "alembic_version"}
     assert opening.current_revision(store.engine) == HEAD

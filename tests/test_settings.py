@@ -36,6 +36,11 @@ DEFAULTS = {
     "STRAPI_IDENTIFIER": "none",
     "STRAPI_PASSWORD": "none",
     "STRAPI_TOKEN": "none",
+    "SALESFORCE_URL": "none",
+    "SALESFORCE_CLIENT_ID": "none",
+    "SALESFORCE_CLIENT_SECRET": "none",
+    "HUBSPOT_TOKEN": "none",
+    "CRM_COUNTRY": "none",
     "BOT": "menu",
     "BOT_URL": "none",
     "BOT_TIMEOUT_S": "10",
@@ -218,7 +223,9 @@ def test_what_is_no_list_of_senders_is_refused(wrong: str) -> None:
         ("TASKROUTER_WORKSPACE_SID", "WQ" + "0" * 32),
         ("TASKROUTER_QUEUE_SID", "WS" + "0" * 32),
         ("MESSAGING_SERVICE_SID", "MG"),
-        ("CRM", "salesforce"),
+        ("CRM", "dynamics"),
+        ("CRM_COUNTRY", "USA"),
+        ("SALESFORCE_URL", "shop.my.salesforce.com"),
         ("BOT", "dialogflow"),
         ("BOT_URL", "localhost:9"),
         ("LOG_LEVEL", "loud"),
@@ -269,6 +276,16 @@ def test_strapi_takes_a_token_or_a_user_with_a_password() -> None:
     assert loaded(**strapi, STRAPI_TOKEN="t").crm == "strapi"
     assert loaded(**strapi, STRAPI_IDENTIFIER="u", STRAPI_PASSWORD="p").crm == "strapi"
     assert len(faults(**CREDENTIALS, **strapi, STRAPI_IDENTIFIER="u")) == 1
+
+
+def test_a_hosted_crm_needs_its_credentials() -> None:
+    hubspot = loaded(CRM="HubSpot", HUBSPOT_TOKEN="canary-hubspot", CRM_COUNTRY="us")
+    assert (hubspot.crm, hubspot.crm_country) == ("hubspot", "US")
+    assert "canary-hubspot" in hubspot.secrets
+    assert "canary-hubspot" not in repr(hubspot)
+    named = [fault.partition(":")[0] for fault in faults(**CREDENTIALS, CRM="salesforce")]
+    assert named == ["SALESFORCE_URL", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"]
+    assert faults(**CREDENTIALS, CRM="hubspot")[0].startswith("HUBSPOT_TOKEN: found nothing, expected a value because")
 
 
 def test_addresses_lose_their_trailing_slash() -> None:

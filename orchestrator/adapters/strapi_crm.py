@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import count, dropwhile, islice
+from types import MappingProxyType
+from typing import Any
 
 import aiohttp
 
@@ -21,6 +23,7 @@ from orchestrator.errors import CrmUnavailable
 from states.customers import Customer, folded, is_owner, search_text
 
 KEEP_S = 60.0
+Record = dict[str, Any]
 
 
 class Directory:
@@ -114,20 +117,26 @@ class StrapiCrm:
                         return customer
         return None
 
-    async def _customers(self, query: Mapping[str, str]) -> AsyncGenerator[Customer, None]:
-        """Every customer the query finds, to its last page; a server that repeats a page has no more."""
+    async def pages(self, query: Mapping[str, str] = MappingProxyType({})) -> AsyncGenerator[list[Record], None]:
+        """Every record the query finds, page by page to the last; a server that repeats a page has no more. Raises
+        CrmUnavailable."""
         dialect = await self._client.dialect()
         seen: set[str] = set()
         for pages in count():
             answer = await self._client.read(dialect.next_page(query, Progress(pages, len(seen))))
             records = {repr(record.get("id", record)): record for record in dialect.records(answer)}
             fresh = records.keys() - seen
-            for customer in (customer_of(record) for name, record in records.items() if name in fresh):
-                if customer is not None:
-                    yield customer
+            yield [record for name, record in records.items() if name in fresh]
             if not fresh or dialect.is_last(answer):
                 return
             seen |= fresh
+
+    async def _customers(self, query: Mapping[str, str]) -> AsyncGenerator[Customer, None]:
+        async with aclosing(self.pages(query)) as pages:
+            async for records in pages:
+                for customer in map(customer_of, records):
+                    if customer is not None:
+                        yield customer
 
     async def _everyone(self) -> Directory:
         if self._clock() < self._keep_until:

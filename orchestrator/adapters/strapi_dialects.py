@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.addresses import is_phone, normalise, spellings
+from orchestrator.customer_row import FIELDS
 from orchestrator.errors import CrmUnavailable
-from states.customers import Channel, Customer, Link
+from states.customers import Channel, Consent, Customer, Link, language_tag
 
 PAGE_SIZE = 100
 Query = Mapping[str, str]
@@ -131,6 +132,23 @@ def customer_of(record: Mapping[str, Any]) -> Customer | None:
         links=tuple(Link(kind, value, label) for kind, value, label in links if kind and value and label),
         details=_details(record.get("details")),
         worker=field.text("worker"),
+        language=language_tag(field.text("language") or ""),
+        consent=_consent(field),
+    )
+
+
+def row_of(record: Mapping[str, Any]) -> dict[str, object]:
+    """A record as a row to be checked: what the book has a field for, and of the details what it keeps."""
+    row = {name: record[name] for name in FIELDS if record.get(name) is not None}
+    return {**row, "details": _details(row["details"])} if isinstance(row.get("details"), dict) else row
+
+
+def _consent(field: _Field) -> tuple[Consent, ...]:
+    said = {item.text("channel"): item for item in field.items("consent")}
+    return tuple(
+        Consent(channel, "yes" if item.text("answer") == "yes" else "no", item.text("date"), item.text("source"))
+        for channel, item in said.items()
+        if channel and item.text("answer") in ("yes", "no")
     )
 
 

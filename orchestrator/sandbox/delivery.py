@@ -50,6 +50,16 @@ class Targets:
         base = service_url.rstrip("/")
         return cls(f"{base}/pre-event", f"{base}/post-event", f"{base}/routing")
 
+    @classmethod
+    def nowhere(cls) -> "Targets":
+        """What a chat service has before anybody configures its own webhooks."""
+        return cls("", "", "", filters=())
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything goes anywhere."""
+        return bool(self.pre_url or self.post_url)
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

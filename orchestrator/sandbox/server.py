@@ -12,6 +12,8 @@ from orchestrator.sandbox import (
     live,
     page,
     rest,
+    rest_account,
+    rest_addresses,
     rest_configuration,
     rest_conversations,
     rest_media,
@@ -37,6 +39,8 @@ def build_app(world: World, service_url: str) -> web.Application:
         rest_media,
         rest_messages,
         rest_participants,
+        rest_account,
+        rest_addresses,
         rest_configuration,
         rest_workers,
         rest_workspace,
@@ -46,7 +50,8 @@ def build_app(world: World, service_url: str) -> web.Application:
         page,
     ):
         module.add_routes(app)
-    rest.add_route(app, "*", "/v1/{tail:.*}", rest.unknown_resource, scoped=False)
+    for tail in ("/v1/{tail:.*}", "/2010-04-01/{tail:.*}"):
+        rest.add_route(app, "*", tail, rest.unknown_resource, scoped=False)
     return app
 
 

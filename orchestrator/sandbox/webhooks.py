@@ -34,6 +34,7 @@ class Webhooks:
     ledger: Ledger
     faults: Faults = field(default_factory=Faults)
     pre_limit_s: float = 5.0
+    service_targets: Targets = field(default_factory=Targets.nowhere)
     _session: aiohttp.ClientSession | None = None
     _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -63,10 +64,11 @@ class Webhooks:
 
     async def pre(self, event: str, origin: Origin, parameters: Parameters) -> dict[str, Any]:
         """Ask whether an action may go ahead; the fields to change. Raises HookRejected when it may not."""
-        if event not in self.targets.filters or not self.targets.pre_url:
+        targets = self._conversations
+        if event not in targets.filters or not targets.pre_url:
             return {}
         pairs = common(event, origin, parameters)
-        delivery = Delivery(self.targets.pre_url, self.targets.method, pairs, self.pre_limit_s, asks=True)
+        delivery = Delivery(targets.pre_url, targets.method, pairs, self.pre_limit_s, asks=True)
         if self.faults.loses_webhook():
             self._note_loss(delivery)
             return {}
@@ -77,9 +79,10 @@ class Webhooks:
 
     def post(self, event: str, origin: Origin, conversation_sid: str, parameters: Parameters) -> None:
         """Tell that something happened, without waiting."""
-        if event in self.targets.filters and self.targets.post_url:
+        targets = self._conversations
+        if event in targets.filters and targets.post_url:
             pairs = common(event, origin, parameters)
-            self._queue(conversation_sid, Delivery(self.targets.post_url, self.targets.method, pairs, _POST_LIMIT_S))
+            self._queue(conversation_sid, Delivery(targets.post_url, targets.method, pairs, _POST_LIMIT_S))
 
     def routing(self, conversation_sid: str, parameters: Parameters) -> None:
         """Call the routing callback, behind what was told of the conversation before."""
@@ -89,6 +92,11 @@ class Webhooks:
     def taskrouter(self, url: str, parameters: Parameters) -> None:
         """Tell TaskRouter's event callback."""
         self._queue("taskrouter", Delivery(url, "POST", present(parameters), _TASKROUTER_LIMIT_S))
+
+    @property
+    def _conversations(self) -> Targets:
+        """The chat service's own targets where it has any; only one of the two can be set."""
+        return self.service_targets if self.service_targets.is_set else self.targets
 
     def _queue(self, lane: str, delivery: Delivery) -> None:
         if self.faults.loses_webhook():

@@ -13,7 +13,7 @@ from orchestrator.acts import ActRefused, Acts
 from orchestrator.people.rights import Person, Role
 from orchestrator.sandbox import seeds
 from orchestrator.verifying import Stores, verify
-from states.customers import Channel, Customer
+from states.customers import Channel, Consent, Customer
 from states.texts import PLEASE_WAIT
 from storage.customers import save_customer
 from storage.schema import audit
@@ -411,6 +411,17 @@ async def test_an_open_conversation_of_the_pair_that_nobody_serves_is_taken(hous
     assert await start(house, "token-0002") == sid
 
 
+async def test_nobody_begins_with_a_customer_who_said_no_and_whoever_he_wrote_to_may_answer(house: House) -> None:
+    refusing = Customer(MARIA_ID, "Maria Sanchez", (Channel("sms", MARIA),), consent=(Consent("sms", "no"),))
+    await house.service.writer.run(lambda unit: save_customer(unit.connection, refusing, [MARIA]))
+    with pytest.raises(ActRefused, match="does not want") as refusal:
+        await start(house)
+    assert (refusal.value.status, await conversations(house)) == (409, 0)
+    sid = await house.say(MARIA, "Hello")
+    await house.state(sid, "awaiting_choice")
+    assert await start(house) == sid
+
+
 async def test_an_open_conversation_of_the_pair_that_only_twilio_knows_is_taken(house: House) -> None:
     sid = await outgoing(house, ADA, MARIA)
     assert await start(house) == sid
@@ -434,18 +445,27 @@ async def test_a_chat_customer_has_no_sender(house: House) -> None:
 
 
 async def test_a_customer_who_writes_at_the_same_time_keeps_his_own_conversation(house: House) -> None:
-    sid, theirs = await asyncio.gather(start_somehow(house), house.say(MARIA, "Hello"))
+    sid, theirs = await asyncio.gather(started(house), said(house, MARIA, "Hello"))
     assert sid == theirs
     assert (await settled(house, sid, [ADA]))["state"] == "with_worker"
     assert await conversations(house) == 1
 
 
-async def start_somehow(house: House) -> str:
+async def started(house: House) -> str:
     while True:
-        try:
+        with suppress(ActRefused):
             return await start(house)
-        except ActRefused:
-            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)
+
+
+async def said(house: House, sender: str, body: str) -> str:
+    """A customer writes; again where the sandbox could not take it in, his pair having been bound meanwhile."""
+    while True:
+        async with house.session.post(
+            f"{house.sandbox.url}/sandbox/inbound", json={"from": sender, "body": body}
+        ) as response:
+            if response.status == 201:
+                return str((await response.json())["conversation_sid"])
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,12 @@ Where only words are looked at, the command runs in this process: a start of its
 """
 
 import json
+import os
+import pty
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import app
 from orchestrator.running import any_port
 from states.table import STATES
-from tests.process.conftest import Place
+from tests.process.conftest import Place, clean_environment
 
 COMMANDS = {
     "": ["serve", "sandbox", "say", "conversations", "customers", "diagram", "db"],
@@ -29,7 +33,7 @@ COMMANDS = {
     "conversations show": ["CH", "--json"],
     "conversations history": ["CH", "--json"],
     "customers": ["import", "list"],
-    "customers import": ["FILE.csv|FILE.json", "Importing twice changes nothing"],
+    "customers import": ["FILE.csv|FILE.json", "--from", "strapi", "Importing twice changes nothing"],
     "customers list": ["--json"],
     "users": ["add", "list", "passwd", "disable", "enable"],
     "users add": ["LOGIN", "--role", "worker|supervisor|developer|admin", "--name", "--identity", "--no-password"],
@@ -42,6 +46,10 @@ COMMANDS = {
     "db upgrade": [],
     "db current": ["--json"],
     "db backup": ["FILE"],
+    "twilio": ["connect", "disconnect"],
+    "twilio connect": ["--public-url", "--dry-run", "--yes", "--file", "--json"],
+    "twilio disconnect": ["--dry-run", "--yes", "--force", "--file", "--json"],
+    "doctor": ["--json"],
 }
 # What is wrong to type, and what the answer must name.
 WRONG = {
@@ -55,11 +63,16 @@ WRONG = {
     "conversations list --state asleep": "awaiting_choice",
     "conversations list --limit 0": "--limit",
     "customers import no-such-file.csv": "no-such-file.csv",
+    "customers import": "--from strapi",
+    "customers import --from hubspot": "strapi",
     "users add ada@example.test": "--role",
     "users add ada@example.test --role king": "worker, supervisor, developer, admin",
     "users passwd": "LOGIN",
     "diagram --format png": "mermaid, markdown or svg",
     "db backup": "FILE",
+    "twilio connect --public-url http://hub.example.com?x=1": "query",
+    "twilio connect --file .": "--file",
+    "doctor everything": "everything",
 }
 DOWN, MISCONFIGURED = 69, 78
 MARIA = "+15550100001"
@@ -149,11 +162,40 @@ def test_a_csv_file_is_imported_into_a_fresh_database_and_twice_changes_nothing(
         "links": [],
         "details": {},
         "worker": "ada@example.test",
+        "language": None,
+        "consent": [],
     }
     csv.write_text("\n".join(line for line in CSV.splitlines() if line[0] in "c14"))
     again = place.run("customers", "import", str(csv))
     assert (again.code, again.out) == (0, "2 read, 0 added or changed, 0 refused\n")
     assert place.run("customers", "list", "--json") == listed
+
+
+def test_importing_from_strapi_needs_its_settings_and_its_answer(place: Place) -> None:
+    lines = place.run("customers", "import", "--from", "strapi").refused(MISCONFIGURED)
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["STRAPI_URL", "STRAPI_TOKEN"]
+    nowhere = {"STRAPI_URL": f"http://127.0.0.1:{any_port(0)}", "STRAPI_TOKEN": "canary-token"}
+    (line,) = place.run("customers", "import", "--from", "strapi", **nowhere).refused(DOWN)
+    assert "Strapi did not answer" in line
+    assert "canary" not in line
+
+
+def test_a_long_import_counts_on_a_terminal(place: Place, csv: Path) -> None:
+    terminal, its_end = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "customers", "import", str(csv)],
+        cwd=place.folder,
+        env={**clean_environment(), **place.variables},
+        stdout=subprocess.PIPE,
+        stderr=its_end,
+        timeout=60,
+        check=False,
+    )
+    os.close(its_end)
+    said = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert done.returncode == 1
+    assert "\r2 read\r" in said.replace("\r\r", "\r")
 
 
 def test_a_json_file_is_imported_and_its_bad_rows_listed(place: Place) -> None:

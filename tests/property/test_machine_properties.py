@@ -68,7 +68,8 @@ class World(RuleBasedStateMachine):
     to do to the conversation in `lane`), and everything that was told and decided. `stay` counts the bot's turns,
     `asked_in` says of each question in which of them it was asked. `present` are the workers Twilio has in the
     conversation, of whom those `by_himself` came by themselves; `unwanted` are the keys of effects that were to add
-    somebody when the customer was given to the queue or to the bot."""
+    somebody when the customer was given to the queue or to the bot. Nobody can tell by which way somebody came, so that
+    who comes by himself has settled his claim, and the keys of effects that are to add him yet are `overtaken`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +87,7 @@ class World(RuleBasedStateMachine):
         self.present: dict[ParticipantSid, str] = {}
         self.by_himself: set[ParticipantSid] = set()
         self.unwanted: set[str] = set()
+        self.overtaken: set[str] = set()
 
     # How anything is told
 
@@ -234,7 +236,7 @@ class World(RuleBasedStateMachine):
             case AddParticipant(identity) if fails:
                 self.tell(EffectFailed(key, "add_participant", "Rejected", identity))
             case AddParticipant(identity):
-                self.add(identity, left_at_once, is_unwanted=key in self.unwanted)
+                self.add(key, identity, left_at_once)
             case RemoveParticipant() if fails:
                 self.tell(EffectFailed(key, "remove_participant", "parked"))
             case RemoveParticipant(sid, identity):
@@ -243,14 +245,14 @@ class World(RuleBasedStateMachine):
             case CloseConversation():
                 self.tell(ConversationClosed("asked"))
 
-    def add(self, identity: str, left_at_once: bool, *, is_unwanted: bool) -> None:
+    def add(self, key: str, identity: str, left_at_once: bool) -> None:
         """Who is not wanted any more does not stay. Who is there already is there: news only where he was awaited,
         not having been removed before."""
         sid = next((sid for sid, other in self.present.items() if other == identity.casefold()), None)
         claim = self.conversation.claim
         if sid is None:
-            self.join(identity, left_at_once, by_himself=False)
-            if is_unwanted and (claim is None or claim.identity != identity):
+            self.join(identity, left_at_once, by_himself=key in self.overtaken)
+            if key in self.unwanted - self.overtaken and (claim is None or claim.identity != identity):
                 assert identity not in {worker.identity for worker in self.conversation.workers}
         elif self.is_awaited(identity):
             self.tell(WorkerJoined(identity, sid))
@@ -264,6 +266,7 @@ class World(RuleBasedStateMachine):
     def worker_joins_by_himself(self, identity: str, left_at_once: bool) -> None:
         if identity not in self.present.values():
             self.join(identity.title(), left_at_once, by_himself=True)
+            self.overtaken |= {key for key, other in self.adding().items() if other == identity}
 
     def join(self, identity: str, left_at_once: bool, *, by_himself: bool) -> None:
         """Who leaves at once does so before his joining is told. Whoever was waited for has the time of it written."""
@@ -305,7 +308,11 @@ class World(RuleBasedStateMachine):
 
     def nobody_is_wanted(self, unless_in: tuple[str, ...] = ()) -> None:
         if self.conversation.state not in unless_in:
-            self.unwanted |= {key for key, effect in self.lane if isinstance(effect, AddParticipant)}
+            self.unwanted |= {key for key in self.adding() if self.is_awaited(self.adding()[key])}
+
+    def adding(self) -> dict[str, str]:
+        """Key to identity of those whom Twilio is to add."""
+        return {key: effect.identity for key, effect in self.lane if isinstance(effect, AddParticipant)}
 
     @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
     def a_worker_writes(self, identity: str, body: str) -> None:

@@ -1,0 +1,121 @@
+"""Try the Strapi adapter and the import against a real Strapi 5: install it, start it, ask it, stop it.
+
+It needs Node 20 or newer with npm, the npm registry the first time, and 800 MB in .strapi/, which `make clean` removes.
+The installation takes some two minutes, everything after it some twenty seconds. tests/strapi/app is the whole of it:
+a collection of customers, an SQLite file, and a token of its own that it makes when it starts.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[1]
+SOURCE, PLACE = ROOT / "tests" / "strapi", ROOT / ".strapi"
+APP, INSTALLED = PLACE / "app", PLACE / "installed.json"
+NODE_MIN = 20
+START_LIMIT_S = 120.0
+ASK_EVERY_S = 0.2
+
+
+def main() -> None:
+    """Run it all; the exit code is that of the tests."""
+    began = time.monotonic()
+    prepare()
+    tell(f"installed after {time.monotonic() - began:.0f} s")
+    with running() as (url, token):
+        tell(f"Strapi answers at {url} after {time.monotonic() - began:.0f} s")
+        code = ask(url, token)
+    tell(f"done after {time.monotonic() - began:.0f} s")
+    sys.exit(code)
+
+
+def prepare() -> None:
+    """Copy the application, and install what it names unless that was done."""
+    check_node()
+    shutil.copytree(SOURCE / "app", APP, dirs_exist_ok=True)
+    wanted = (SOURCE / "app" / "package.json").read_text()
+    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+        return
+    tell("installing Strapi from the npm registry (some two minutes)")
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=APP, check=True)  # noqa: S607
+    INSTALLED.write_text(wanted)
+
+
+def check_node() -> None:
+    """Leave with a sentence where there is no Node that will do."""
+    node = shutil.which("node")
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout if node else ""  # noqa: S603
+    if not shutil.which("npm") or not said or int(said.lstrip("v").split(".")[0]) < NODE_MIN:
+        sys.exit(f"strapi: found {said.strip() or 'no node'}, expected Node {NODE_MIN} or newer with npm")
+
+
+@contextmanager
+def running() -> Iterator[tuple[str, str]]:
+    """A Strapi with the demo customers in a fresh database, its address, and the token that it made."""
+    state = APP / ".tmp"
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir()
+    port, token, log = free_port(), state / "token", PLACE / "strapi.log"
+    env = {
+        **os.environ,
+        "NODE_ENV": "production",
+        "STRAPI_TELEMETRY_DISABLED": "true",
+        "CUSTOMERS": str(SOURCE / "customers.json"),
+        "TOKEN_FILE": str(token),
+        "PORT": str(port),
+    }
+    with log.open("wb") as output:
+        command = ["node", "node_modules/@strapi/strapi/bin/strapi.js", "start"]
+        process = subprocess.Popen(command, cwd=APP, env=env, stdout=output, stderr=output)  # noqa: S603
+    try:
+        wait_for(f"http://127.0.0.1:{port}/_health", process, log)
+        yield f"http://127.0.0.1:{port}", token.read_text()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ask(url: str, token: str) -> int:
+    """The import first, which wants the demo customers, then the contract of the port, which wants nobody."""
+    env = {**os.environ, "LIVE_STRAPI_URL": url, "LIVE_STRAPI_TOKEN": token}
+    for tests in (["tests/strapi/live.py"], ["tests/contract/test_crm.py", "-k", "live"]):
+        code = subprocess.run([sys.executable, "-m", "pytest", "-v", *tests], cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+        if code:
+            return code
+    return 0
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Return when it answers; leave with what it said when it does not."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310
+                return
+        except (URLError, OSError):
+            time.sleep(ASK_EVERY_S)
+    sys.exit(f"strapi: it did not start; see {log}:\n{log.read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def tell(text: str) -> None:
+    """Say how far it is."""
+    print(f"strapi: {text}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The list on a worker's phone: it follows what is committed, and says so when it cannot."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.phones import ADA, DESK, GRACE, MARIA, ROBERT, at, new_house, with_worker
+from tests.e2e.conftest import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with new_house(tmp_path) as house:
+        yield house
+
+
+async def test_a_new_conversation_comes_by_itself_and_rings(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        await expect(page.get_by_text("No conversations")).to_be_visible()
+        await with_worker(house)
+        row = page.locator("#rows > li")
+        await expect(row).to_have_count(1)
+        await expect(row).to_contain_text("Maria Sanchez")
+        await expect(row.locator(".count")).to_contain_text("1")
+        await expect(page).to_have_title("(1) Conversations · expert-hub")
+        assert int(await page.evaluate("document.documentElement.dataset.rang")) >= 1
+
+
+async def test_the_order_and_the_counts_follow_what_customers_write(browser: Browser, house: House) -> None:
+    await with_worker(house, MARIA)
+    await with_worker(house, ROBERT)
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        names = page.locator("#rows .name")
+        await expect(names).to_have_text(["Robert Ellis", "Maria Sanchez"])
+        await house.say(MARIA, "One more thing")
+        await expect(names).to_have_text(["Maria Sanchez", "Robert Ellis"])
+        await expect(page.locator("#rows > li").first).to_contain_text("One more thing")
+        await page.get_by_text("Maria Sanchez").click()
+        await page.go_back()
+        await expect(page.locator("#rows > li").first.locator(".count")).to_have_count(0)
+
+
+async def test_a_conversation_that_is_handed_on_leaves_one_list_and_comes_into_another(
+    browser: Browser, house: House
+) -> None:
+    sid = await with_worker(house)
+    async with at(browser, house, GRACE) as graces, at(browser, house, ADA, DESK) as adas:
+        await graces.goto(f"{house.url}/app/c/{sid}")
+        await adas.goto(f"{house.url}/app")
+        await graces.get_by_role("link", name="Hand over").click()
+        await graces.get_by_role("radio", name="Ada ada@example.test Available").check()
+        await graces.get_by_label("Note for who comes next").fill("She is in a hurry.")
+        await graces.get_by_role("button", name="Hand over").click()
+        await expect(graces.get_by_text("Handed over.")).to_be_visible()
+        await expect(graces.get_by_text("No conversations")).to_be_visible()
+        await adas.get_by_text("Maria Sanchez").click()
+        await expect(adas.get_by_text("She is in a hurry.")).to_be_visible()
+        await adas.get_by_role("link", name="Close", exact=True).click()
+        await adas.get_by_role("button", name="Close it").click()
+        await expect(adas.get_by_text("The conversation is closed.")).to_be_visible()
+        await house.state(sid, "closed")
+
+
+async def test_what_is_lost_is_said_and_nothing_is_missed(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        await expect(page.get_by_text("No conversations")).to_be_visible()
+        await house.stop()
+        await expect(page.locator("#connection")).to_contain_text("Connection lost")
+        await house.start()
+        await with_worker(house)
+        await expect(page.get_by_text("Maria Sanchez")).to_be_visible()
+        await expect(page.locator("#connection")).to_be_hidden()
+
+
+async def test_the_switch_says_what_is_true(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        switch = page.get_by_role("switch", name="Available for new customers")
+        await expect(switch).to_be_checked()
+        await switch.click()
+        await expect(switch).not_to_be_checked()
+        await expect(page.get_by_text("You are away.")).to_be_visible()
+        assert await house.service.acts.is_available(GRACE) is False
+        await page.reload()
+        await expect(switch).not_to_be_checked()
+
+
+async def test_customers_are_searched_and_written_to(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/customers")
+        await page.get_by_label("Search customers").fill("ellis")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".row")).to_have_count(1)
+        await page.get_by_text("Robert Ellis").click()
+        await page.get_by_role("button", name=f"Write to {ROBERT}").click()
+        await page.get_by_label("Message to Robert Ellis").fill("Your coat is ready.")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#thread .own .bubble")).to_have_text("Your coat is ready.")
