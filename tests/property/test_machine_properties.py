@@ -56,7 +56,7 @@ CUSTOMER = "+15550100001"
 TEAM = ("ada@example.test", "bob@example.test", "eve@example.test")
 NOBODY = "nobody@example.test"
 
-BODIES = st.sampled_from(["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, ""])
+BODIES = st.sampled_from(["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"])
 ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no"])
 ADDRESSES = st.sampled_from([*TEAM, NOBODY])
 OTHER_EFFECTS = st.sampled_from(["send_message", "find_customer", "set_friendly_name", "set_worker_attributes"])
@@ -102,6 +102,9 @@ class World(RuleBasedStateMachine):
         if decision.dest == "closed":
             self.asking, self.finding, self.lane = [], [], []
         check(decision)
+        if decision.conversation.silenced:
+            kinds = {type(keyed.effect) for keyed in decision.effects}
+            assert not kinds & {SendMessage, AskBot}, "whoever said STOP was spoken to"
         return decision
 
     def queue(self, keyed: KeyedEffect) -> None:
@@ -152,7 +155,8 @@ class World(RuleBasedStateMachine):
         """A customer's message; the bot is asked about it exactly when it has the turn."""
         decision = self.tell(MessageReceived(MessageSid(f"IM{index}"), index, CUSTOMER, body, late=late))
         asked = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, AskBot)]
-        has_turn = decision.source in ("greeting", "awaiting_choice")
+        is_silent, is_help = bool(decision.conversation.silenced), body == "help"
+        has_turn = decision.source in ("greeting", "awaiting_choice") and not is_silent and not is_help
         assert [effect.message_sid for effect in asked] == [f"IM{index}"] * has_turn
 
     @rule(body=BODIES)
