@@ -90,7 +90,13 @@ class PlayedTwilio:
         return {message.message_sid for _at, message in self._messages.values() if message.participant_sid in channel}
 
     async def send_message(
-        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+        self,
+        sid: str,
+        body: str,
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+        media_sid: str | None = None,
     ) -> Published:
         """See the port."""
         self._require_open()

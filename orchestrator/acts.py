@@ -13,7 +13,7 @@ from orchestrator.asking import ActRefused, a_body, a_reason, a_sid, a_token, as
 from orchestrator.assigning import assign_by_hand
 from orchestrator.directory import Directory
 from orchestrator.people.rights import Person
-from orchestrator.pictures import Pictures
+from orchestrator.pictures import Picture, Pictures
 from orchestrator.ports import Worker, Workers
 from orchestrator.starting import Starter
 from orchestrator.taking import admit_act
@@ -23,7 +23,7 @@ from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
 from storage.reach import STOPPED, hindrance_in
-from storage.unit import About, Unit
+from storage.unit import About, Stored, Unit
 from storage.writer import Batches
 
 __all__ = ["ActRefused", "Acts"]
@@ -57,13 +57,14 @@ class Acts:
         self._on_availability = on_availability
         self._on_due = on_due
 
-    async def write(self, sid: str, by: Person, body: str, token: str) -> None:
-        """Send the customer a message of `by`, who must be with him. `token` is drawn by the page: a repeat is no
-        second message."""
-        text = a_body(body)
+    async def write(self, sid: str, by: Person, body: str, token: str, picture: Picture | None = None) -> None:
+        """Send the customer a message of `by`, who must be with him, behind a picture if there is one; then the body
+        may be empty. `token` is drawn by the page: a repeat is no second message."""
+        text = a_body(body) if picture is None or body.strip() else ""
+        media = None if picture is None else await self._kept(sid, by, token, picture)
 
         def event(unit: Unit, conversation: Conversation) -> Event:
-            return WorkerWrote(_speaker(unit, conversation, by), text, by.login)
+            return WorkerWrote(_speaker(unit, conversation, by), text, by.login, media)
 
         await self._act(sid, by, "write", None, "", token, event)
 
@@ -155,6 +156,21 @@ class Acts:
         """Content type and bytes of the picture with this number, from 0, among what is attached to a message."""
         return await self._pictures.fetch(sid, message_sid, number)
 
+    async def _kept(self, sid: str, by: Person, token: str, picture: Picture) -> str | None:
+        """The MediaSid of a picture, kept by Twilio before the message is accepted: whatever comes of that, nobody sees
+        a picture that no message carries. None where the token was used already."""
+        key = key_of_act(a_token(token))
+
+        def work(unit: Unit) -> Stored | None:
+            stored = _stored(unit, sid)
+            _speaker(unit, stored.conversation, by)
+            return stored if unit.inbox_row(key) is None else None
+
+        stored = await told(self._writer, work, About(a_sid(sid), key))
+        if stored is None:
+            return None
+        return await self._pictures.keep(sid, stored.conversation.address, stored.service_sid, picture)
+
     async def _worker(self, identity: str) -> Worker:
         if not self._directory.configured:
             raise ActRefused("Nobody can be found here: TASKROUTER_WORKSPACE_SID is not set.", 409)
@@ -174,9 +190,7 @@ class Acts:
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is not None:
                 return
-            stored = unit.conversation(sid)
-            if stored is None:
-                raise ActRefused("There is no such conversation.", 404)
+            stored = _stored(unit, sid)
             admit_act(unit, stored, key, event(unit, stored.conversation))
             audit.record(unit, by.login, act, sid, target, reason, "done")
 
@@ -195,6 +209,13 @@ class Acts:
             audit.record(unit, by.login, act, sid, key, reason, "done")
 
         await told(self._writer, work, About(a_sid(sid)))
+
+
+def _stored(unit: Unit, sid: str) -> Stored:
+    stored = unit.conversation(sid)
+    if stored is None:
+        raise ActRefused("There is no such conversation.", 404)
+    return stored
 
 
 def _speaker(unit: Unit, conversation: Conversation, by: Person) -> str:

@@ -211,7 +211,8 @@ def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
     """A message of ours stands in the conversation: nobody but this effect may ever tell."""
     effect = codec.decode(due.payload)
     if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
-        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body)
+        pictures = int(effect.media is not None)
+        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body, pictures)
         unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 
 

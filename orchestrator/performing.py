@@ -100,7 +100,7 @@ class Performer:
         is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
         if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
             raise NotSent("another replica has taken this over")
-        sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author)
+        sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author, effect.media)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
 
     async def _hindrance(self, due: Due) -> str | None:

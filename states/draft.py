@@ -267,9 +267,11 @@ class Draft(Guards):
 
     @writes(SendMessage)
     def say_as_worker(self) -> None:
-        """Send what the worker wrote, under his identity as the conversation has it."""
+        """Send what the worker wrote, under his identity as the conversation has it, behind his picture."""
         author = self._present(self.event.identity)
         assert author is not None
+        if self.event.media is not None:
+            self._ask_for(SendMessage("", author.identity, self.event.media))
         for part in texts.parts(self.event.body):
             self._ask_for(SendMessage(part, author.identity))
 

@@ -13,11 +13,13 @@ from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Publish a message. `author`: `system`, or the identity of the worker who wrote it."""
+    """Publish a message. `author`: `system`, or the identity of the worker who wrote it; `media`: the MediaSid of a
+    picture, which is published without a body, for channels drop the body beside it."""
 
     lane: ClassVar[str] = "customer"
     body: str
     author: str = "system"
+    media: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,11 +153,12 @@ class ConversationClosed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerWrote:
-    """A worker wrote to the customer, through us."""
+    """A worker wrote to the customer, through us. `media`: the MediaSid of the picture he sends with it."""
 
     identity: str
     body: str
     by: str = ""
+    media: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def under_way(row: Any) -> Entry | None:
     effect = codec.decode(row.payload)
     assert isinstance(effect, SendMessage)
     author = getattr(effect, "author", PROGRAM)
-    about = (author, _side_of(author, ()), effect.body, 0, row.created_at)
+    about = (author, _side_of(author, ()), effect.body, int(effect.media is not None), row.created_at)
     if row.status in GIVEN_UP:
         return Entry(
             None, None, *about, "failed", f"It was not sent: {row.last_error or 'no reason is known'}.", row.key

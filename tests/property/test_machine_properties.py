@@ -56,7 +56,9 @@ CUSTOMER = "+15550100001"
 TEAM = ("ada@example.test", "bob@example.test", "eve@example.test")
 NOBODY = "nobody@example.test"
 
-BODIES = st.sampled_from(["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"])
+BODIES = st.sampled_from(
+    ["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"]
+)
 ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no"])
 ADDRESSES = st.sampled_from([*TEAM, NOBODY])
 OTHER_EFFECTS = st.sampled_from(["send_message", "find_customer", "set_friendly_name", "set_worker_attributes"])
