@@ -102,6 +102,18 @@ class PlayedTwilio:
         self._require_open()
         return self._publish(f"IM{self.next_index:032x}", author, body, None, key)
 
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """See the port."""
+        return await self.send_message(sid, content_sid, key, service_sid, author)
+
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
     ) -> Published | None:

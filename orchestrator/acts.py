@@ -5,11 +5,23 @@ already, whether the act is allowed in the conversation as it is stored now, and
 audit log. Who may act on whose conversation is for the pages to ask, but for writing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from orchestrator.asking import ActRefused, a_body, a_reason, a_sid, a_token, asking, in_state, key_of_act, told
+from orchestrator.asking import (
+    ActRefused,
+    OutsideWindow,
+    a_body,
+    a_reason,
+    a_sid,
+    a_token,
+    asking,
+    in_state,
+    key_of_act,
+    some_variables,
+    told,
+)
 from orchestrator.assigning import assign_by_hand
 from orchestrator.directory import Directory
 from orchestrator.people.rights import Person
@@ -18,11 +30,11 @@ from orchestrator.ports import Worker, Workers
 from orchestrator.starting import Starter
 from orchestrator.taking import admit_act
 from states.conversation import Conversation
-from states.events import CloseAsked, Event, HandedToBot, HandedToQueue, HandedToWorker, WorkerWrote
+from states.events import CloseAsked, Event, HandedToBot, HandedToQueue, HandedToWorker, WorkerSentTemplate, WorkerWrote
 from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
-from storage.reach import STOPPED, hindrance_in
+from storage.reach import OUTSIDE_WINDOW, hindrance_in
 from storage.unit import About, Stored, Unit
 from storage.writer import Batches
 
@@ -33,8 +45,8 @@ Repair = Callable[[Connection, str, int], None]
 
 
 class Acts:
-    """Everything a person can do. `on_availability` is called when somebody's may have changed, `on_due` when an effect
-    may be due.
+    """Everything a person can do. `templates` is `WHATSAPP_TEMPLATES`: SIDs by name. `on_availability` is called when
+    somebody's may have changed, `on_due` when an effect may be due.
 
     Every method raises ActRefused, nothing done, with a sentence for the person; and StorageError.
     """
@@ -46,6 +58,7 @@ class Acts:
         workers: Workers | None,
         starter: Starter,
         pictures: Pictures,
+        templates: Mapping[str, str],
         on_availability: Callable[[], None],
         on_due: Callable[[], None],
     ) -> None:
@@ -54,6 +67,7 @@ class Acts:
         self._workers = workers
         self._starter = starter
         self._pictures = pictures
+        self._templates = templates
         self._on_availability = on_availability
         self._on_due = on_due
 
@@ -64,9 +78,26 @@ class Acts:
         media = None if picture is None else await self._kept(sid, by, token, picture)
 
         def event(unit: Unit, conversation: Conversation) -> Event:
-            return WorkerWrote(_speaker(unit, conversation, by), text, by.login, media)
+            return WorkerWrote(self._speaker(unit, conversation, by), text, by.login, media)
 
         await self._act(sid, by, "write", None, "", token, event)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The names of the approved templates that can be sent when a channel takes no free text."""
+        return tuple(self._templates)
+
+    async def send_template(self, sid: str, by: Person, name: str, variables: Mapping[str, str], token: str) -> None:
+        """Send the customer an approved template, its gaps filled with `variables`; otherwise like `write`."""
+        content_sid, filled = self._templates.get(name), some_variables(variables)
+        if content_sid is None:
+            raise ActRefused("There is no such template; see WHATSAPP_TEMPLATES.", 404)
+
+        def event(unit: Unit, conversation: Conversation) -> Event:
+            identity = self._speaker(unit, conversation, by, is_template=True)
+            return WorkerSentTemplate(identity, name, content_sid, filled, by.login)
+
+        await self._act(sid, by, "send_template", name, "", token, event)
 
     async def hand_to_worker(self, sid: str, by: Person, identity: str, reason: str, token: str) -> None:
         """Give the customer to this worker, available or not; whoever has him leaves once the worker has joined."""
@@ -163,13 +194,26 @@ class Acts:
 
         def work(unit: Unit) -> Stored | None:
             stored = _stored(unit, sid)
-            _speaker(unit, stored.conversation, by)
+            self._speaker(unit, stored.conversation, by)
             return stored if unit.inbox_row(key) is None else None
 
         stored = await told(self._writer, work, About(a_sid(sid), key))
         if stored is None:
             return None
         return await self._pictures.keep(sid, stored.conversation.address, stored.service_sid, picture)
+
+    def _speaker(self, unit: Unit, conversation: Conversation, by: Person, is_template: bool = False) -> str:
+        """The identity under which somebody may speak to the customer now."""
+        in_state(conversation, OPEN)
+        here = {worker.identity.casefold() for worker in conversation.workers}
+        if by.identity is None or by.identity.casefold() not in here:
+            raise ActRefused("You are not in this conversation.", 403)
+        reason = hindrance_in(unit, conversation, is_template)
+        if reason == OUTSIDE_WINDOW:
+            raise OutsideWindow(self.templates)
+        if reason is not None:
+            raise ActRefused("The customer said STOP. Nothing can be sent here until he writes START.", 409)
+        return by.identity
 
     async def _worker(self, identity: str) -> Worker:
         if not self._directory.configured:
@@ -216,14 +260,3 @@ def _stored(unit: Unit, sid: str) -> Stored:
     if stored is None:
         raise ActRefused("There is no such conversation.", 404)
     return stored
-
-
-def _speaker(unit: Unit, conversation: Conversation, by: Person) -> str:
-    """The identity under which somebody may speak to the customer now."""
-    in_state(conversation, OPEN)
-    here = {worker.identity.casefold() for worker in conversation.workers}
-    if by.identity is None or by.identity.casefold() not in here:
-        raise ActRefused("You are not in this conversation.", 403)
-    if hindrance_in(unit, conversation) == STOPPED:
-        raise ActRefused("The customer said STOP. Nothing can be sent here until he writes START.", 409)
-    return by.identity

@@ -140,6 +140,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         workers,
         Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
         Pictures(reader, _media(settings, client, session)),
+        settings.whatsapp_templates,
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
     )

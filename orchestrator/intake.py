@@ -13,7 +13,7 @@ from orchestrator.directory import Directory
 from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
-from states.effects import SendMessage
+from states.effects import SendMessage, SendTemplate
 from states.events import CustomerOptedOut, Event, WorkerJoined
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid
@@ -210,8 +210,9 @@ def _bring_back(unit: Unit, due: Due, report: Report) -> None:
 def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
     """A message of ours stands in the conversation: nobody but this effect may ever tell."""
     effect = codec.decode(due.payload)
-    if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
-        pictures = int(effect.media is not None)
+    is_ours = isinstance(effect, SendMessage | SendTemplate)
+    if is_ours and outcome.index is not None and outcome.result_sid is not None:
+        pictures = int(isinstance(effect, SendMessage) and effect.media is not None)
         sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body, pictures)
         unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 

@@ -64,6 +64,17 @@ class Conversations(Protocol):
     ) -> Published:
         """Publish `body`, or else a medium that was kept before, under `author`, tagged with the effect key."""
 
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """Publish an approved template with its gaps filled, tagged with the effect key."""
+
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
     ) -> Published | None:

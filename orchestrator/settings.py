@@ -44,6 +44,7 @@ HIDDEN = "a value that is not shown"
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 DIGITS = re.compile(r"[0-9]{1,5}")
 SENDER = re.compile(r"(?:[a-z]+:)?(?:\+[1-9][0-9]{6,14}|[^\s+:]+)")
+TEMPLATE_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 LOOKS_LIKE_A_TOKEN = re.compile(r"[0-9a-fA-F]{32}")
 UP_TO_THE_HOST = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 
@@ -130,6 +131,19 @@ def _senders(found: object) -> object:
     return senders
 
 
+def _templates(found: object) -> object:
+    """`name=HX…,…` as a dictionary in that order."""
+    if not isinstance(found, str):
+        return found
+    templates: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, found.split(","))):
+        name, _, content_sid = (part.strip() for part in entry.partition("="))
+        if not name or not TEMPLATE_SID.fullmatch(content_sid) or name in templates:
+            raise ValueError("no list of templates")
+        templates[name] = content_sid
+    return templates
+
+
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
 _DAYS = Expected(f"a number of days above 0 and at most {TEN_YEARS_D}")
 _PORT = Expected("a whole number from 0 to 65535")
@@ -156,6 +170,12 @@ Senders = Annotated[
     NoDecode,
     BeforeValidator(_senders),
     Expected("prefix=sender, each of one channel: +33=+33100000000,whatsapp:=whatsapp:+15550100999"),
+]
+Templates = Annotated[
+    dict[str, str],
+    NoDecode,
+    BeforeValidator(_templates),
+    Expected("name=template, each once: order_ready=HX and 32 hexadecimal digits"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -228,6 +248,9 @@ class Settings(BaseSettings):
     taskrouter_queue_sid: QueueSid | None = Field(None, description='whose workers are "any agent"')
     messaging_service_sid: ServiceSid | None = Field(None, description="the senders' messaging service")
     proxy_numbers: Senders = Field(default_factory=dict, description="sender by longest prefix")
+    whatsapp_templates: Templates = Field(
+        default_factory=dict, description="approved templates by name: name=HX…,name=HX…"
+    )
     frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)

@@ -19,6 +19,7 @@ from states.effects import (
     FindWorker,
     RemoveParticipant,
     SendMessage,
+    SendTemplate,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
@@ -274,6 +275,13 @@ class Draft(Guards):
             self._ask_for(SendMessage("", author.identity, self.event.media))
         for part in texts.parts(self.event.body):
             self._ask_for(SendMessage(part, author.identity))
+
+    @writes(SendTemplate)
+    def send_template(self) -> None:
+        """Send the template a worker chose, under his identity as the conversation has it."""
+        event, author = self.event, self._present(self.event.identity)
+        assert author is not None
+        self._ask_for(SendTemplate(event.content_sid, event.variables, author.identity, event.name))
 
     @writes(CloseConversation)
     def close(self) -> None:

@@ -23,6 +23,24 @@ class SendMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class SendTemplate:
+    """Publish an approved template, which a channel takes when it takes no free text. `content_sid`: the template
+    (`HX…`), `name`: what people here call it, `variables`: what stands in its gaps."""
+
+    lane: ClassVar[str] = "customer"
+    content_sid: str
+    variables: dict[str, str]
+    author: str
+    name: str
+
+    @property
+    def body(self) -> str:
+        """What people here read of it: the text itself is Twilio's."""
+        filled = ", ".join(self.variables.values())
+        return f"[{self.name}] {filled}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
 class AddParticipant:
     """Add a worker by his identity."""
 
@@ -117,6 +135,7 @@ class SetWorkerAttributes:
 
 Effect = (
     SendMessage
+    | SendTemplate
     | AddParticipant
     | RemoveParticipant
     | CloseConversation

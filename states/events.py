@@ -162,6 +162,17 @@ class WorkerWrote:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSentTemplate:
+    """A worker sent an approved template to the customer, through us. `name`: what people here call it."""
+
+    identity: str
+    name: str
+    content_sid: str
+    variables: dict[str, str]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HandedToWorker:
     """Somebody gave the customer to this worker, perhaps to himself. He was claimed in the same transaction, unless he
     is there already; `at_ms`: his new lastAcceptedTaskTime."""
@@ -213,6 +224,7 @@ Event = (
     | CustomerOptedOut
     | ConversationClosed
     | WorkerWrote
+    | WorkerSentTemplate
     | HandedToWorker
     | HandedToQueue
     | HandedToBot

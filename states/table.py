@@ -197,6 +197,9 @@ TRANSITIONS = (
     Row("worker_wrote", ("with_worker",), None, guards=("is_silenced",)),
     Row("worker_wrote", ("with_worker",), None, guards=("writer_is_here",), does=("say_as_worker",)),
     Row("worker_wrote", STATES, None),
+    Row("worker_sent_template", ("with_worker",), None, guards=("is_silenced",)),
+    Row("worker_sent_template", ("with_worker",), None, guards=("writer_is_here",), does=("send_template",)),
+    Row("worker_sent_template", STATES, None),
     Row(
         "handed_to_worker",
         ("with_worker",),

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from states.effects import SendMessage
+from states.effects import SendMessage, SendTemplate
 from states.events import MessageReceived
 from states.roles import is_channel_address
 from storage import codec
 from storage.parked import GIVEN_UP
-from storage.reach import HINDRANCES, STOPPED
+from storage.reach import HINDRANCES, OUTSIDE_WINDOW, STOPPED
 from storage.schema import delivery
 from storage.talk import OPTED_OUT, PROGRESS
 
@@ -20,7 +20,7 @@ Status = Literal["sending", "sent", "delivered", "read", "failed"]
 PROGRAM = "system"
 NOT_SENT = "It was not sent: the conversation was closed before, or it was skipped."
 # Twilio Docs, "Error and Warning Dictionary", 63016.
-OUTSIDE_WINDOW = 63016
+OUTSIDE_WINDOW_CODE = 63016
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ def _published(row: Any, customers: Collection[str], receipts: list[Any]) -> Ent
 def under_way(row: Any) -> Entry | None:
     """A message of ours that was not published, of a row of the outbox; None for one that nobody misses."""
     effect = codec.decode(row.payload)
-    assert isinstance(effect, SendMessage)
-    author = getattr(effect, "author", PROGRAM)
-    about = (author, _side_of(author, ()), effect.body, int(effect.media is not None), row.created_at)
+    assert isinstance(effect, SendMessage | SendTemplate)
+    pictures = int(isinstance(effect, SendMessage) and effect.media is not None)
+    author = effect.author
+    about = (author, _side_of(author, ()), effect.body, pictures, row.created_at)
     if row.status in GIVEN_UP:
         return Entry(
             None, None, *about, "failed", f"It was not sent: {row.last_error or 'no reason is known'}.", row.key
@@ -110,9 +111,6 @@ def _why(error_code: int | None) -> str:
         return "It was not delivered; Twilio gave no reason."
     if error_code == OPTED_OUT:
         return f"It was not delivered: {STOPPED} (error {error_code})."
-    if error_code == OUTSIDE_WINDOW:
-        return (
-            "It was not delivered: WhatsApp takes free text only within 24 hours of the customer's last message "
-            f"(error {error_code})."
-        )
+    if error_code == OUTSIDE_WINDOW_CODE:
+        return f"It was not delivered: {OUTSIDE_WINDOW} (error {error_code})."
     return f"It was not delivered (Twilio's error {error_code})."

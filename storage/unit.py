@@ -192,6 +192,10 @@ class Unit:
         self.lanes.queue(following.sid, decision.effects, stored.next_index - 1)
         return following.version
 
+    def takes_in(self, sid: str, trigger: str) -> bool:
+        """Whether this transaction has taken in an event of this kind, which the history lacks until its end."""
+        return any((row["conversation_sid"], row["trigger"]) == (sid, trigger) for row in self._history)
+
     def touch(self, sid: str) -> None:
         """Something that people see of this conversation is written beside what this unit gathers."""
         self.talk.touched.add(sid)

@@ -31,6 +31,7 @@ DEFAULTS = {
     "TASKROUTER_QUEUE_SID": "none",
     "MESSAGING_SERVICE_SID": "none",
     "PROXY_NUMBERS": "none",
+    "WHATSAPP_TEMPLATES": "none",
     "CRM": "book",
     "STRAPI_URL": "none",
     "STRAPI_IDENTIFIER": "none",
@@ -186,6 +187,21 @@ def test_a_file_that_is_no_text_is_a_fault(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / ".env").write_bytes(b"HOST=\xff\n")
     with pytest.raises(SettingsError, match=r"\.env: found UnicodeDecodeError"):
         Settings.load()
+
+
+def test_templates_are_known_by_their_names() -> None:
+    sid = "HX" + "1a" * 16
+    settings = Settings.load({"WHATSAPP_TEMPLATES": f" ready = {sid} , late={sid},"})
+    assert settings.whatsapp_templates == {"ready": sid, "late": sid}
+    assert Settings.load({}).whatsapp_templates == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ready", "ready=", "=HX" + "1a" * 16, "ready=HX12", f"a=HX{'0' * 32},a=HX{'1' * 32}"]
+)
+def test_what_is_no_list_of_templates_is_refused(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WHATSAPP_TEMPLATES: found .*, expected name=template"):
+        Settings.load({"WHATSAPP_TEMPLATES": wrong})
 
 
 def test_senders_keep_their_order_and_are_of_their_prefixs_channel() -> None:

@@ -32,6 +32,7 @@ from states.events import (
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
+    WorkerSentTemplate,
     WorkerWrote,
 )
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
@@ -86,6 +87,7 @@ NOT_SENT = EffectFailed("CH1/2/0", "send_message", "Rejected")
 ADA_NOT_ADDED = replace(NOT_ADDED, identity=ADA)
 CLOSED = ConversationClosed()
 ADA_WROTE = WorkerWrote(ADA, "Hello, Maria", "ada")
+ADA_SENT_TEMPLATE = WorkerSentTemplate(ADA, "ready", "HX1", {"1": "Maria"}, "ada")
 TO_ADA = HandedToWorker(ADA, WORKER, NOW, "bob", "she knows")
 TO_QUEUE = HandedToQueue("bob", "my shift ends")
 TO_BOT = HandedToBot("bob", "wrong number")
@@ -199,6 +201,10 @@ CASES: list[Case] = [
     *stays(["with_worker"], BOB_HERE, ADA_WROTE),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, ADA_WROTE),
     *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_WROTE),
+    *stays(["with_worker"], ADA_HERE, replace(ADA_WROTE, media="ME1"), "writer_is_here", SAY, SAY),
+    *stays(["with_worker"], ADA_HERE, ADA_SENT_TEMPLATE, "writer_is_here", "send_template"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_SENT_TEMPLATE, "is_silenced"),
+    *stays(STATES, PLAIN, ADA_SENT_TEMPLATE),
     *stays(OPEN, PLAIN, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, TO_ADA, "nobody_is_on_his_way", ADD),

@@ -63,6 +63,19 @@ class TwilioConversations:
             messages = (await self._conversation(sid, service_sid)).messages
             return _published(await messages.create_async(attributes=_compact({_TAG: {"key": key}}), **message))
 
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """Publish an approved template with its gaps filled, tagged with the effect key. Twice: as `send_message`."""
+        content = {"content_sid": content_sid, "content_variables": _compact(variables)}
+        return await self._publish(sid, service_sid, key, author=author, **content)
+
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
     ) -> Published | None:

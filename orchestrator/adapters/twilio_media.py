@@ -1,8 +1,8 @@
 """Twilio's Media Content Service as the neighbour that keeps what messages carry.
 
 A medium is kept by posting its bytes to `/v1/Services/{IS}/Media`, and described at `/v1/Services/{IS}/Media/{ME}`
-(Basic auth), with a link to its content that holds for minutes and needs no credentials (Twilio Docs, "Media Resource").
-The service has a host of its own, which `TWILIO_API_URL` replaces like any other.
+(Basic auth), with a link to its content that holds for minutes and needs no credentials. (Twilio Docs, "Media
+Resource".) The service has a host of its own, which `TWILIO_API_URL` replaces like any other.
 """
 
 import asyncio

@@ -98,7 +98,7 @@ class World(RuleBasedStateMachine):
         decision = decide(self.conversation, event, self.now)
         self.told.append((event, self.now, decision))
         self.conversation = decision.conversation
-        self.stay += decision.dest == "awaiting_choice" != decision.source
+        self.stay += decision.dest == "awaiting_choice" != decision.source or decision.row.endswith("[says_stop]")
         for keyed in decision.effects:
             self.queue(keyed)
         if decision.dest == "closed":

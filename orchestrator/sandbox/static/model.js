@@ -90,8 +90,12 @@ export function effectKey(message) {
   return message.attributes?.match(/CH[0-9a-f]{32}\/\d+\/\d+/)?.[0] ?? null;
 }
 
+/** What a message carries besides its text: files, or the template whose text is Twilio's. */
 export const mediaText = (message) =>
-  (message.media ?? []).map((item) => `Attached: ${item.filename || item.content_type || "a file"}`).join("\n");
+  [
+    ...(message.media ?? []).map((item) => `Attached: ${item.filename || item.content_type || "a file"}`),
+    ...(message.content_sid ? [`Template ${message.content_sid}`] : []),
+  ].join("\n");
 
 export const conversationName = (conversation) => conversation.friendly_name || conversation.address || conversation.sid;
 
