@@ -120,8 +120,10 @@ def spellings(address: str) -> tuple[str, ...]:
 
 
 def twilio_address(channel_type: str, value: str) -> str:
-    """A customer's channel in the form Twilio takes: `+1555…` for sms, `whatsapp:+1555…` for whatsapp."""
+    """A customer's channel in the form Twilio takes: `+1555…` for sms, else with its prefix: `whatsapp:+1555…`."""
     kind = channel_type.strip().lower()
+    if kind in NETWORK_CHANNELS:
+        return channel_key(kind, value)
     if kind not in PHONE_CHANNELS:
         return value
     key = normalise(value)

@@ -6,7 +6,7 @@ one call.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 import structlog
@@ -15,16 +15,20 @@ from orchestrator.errors import EffectError
 from orchestrator.fresh import Fresh
 from orchestrator.ports import Worker, Workers
 from states.roles import Knowledge
+from storage.errors import StorageError
 
 log = structlog.get_logger()
 REFRESH_S = 60.0
 
 
 class Directory:
-    """The workers of one workspace; `workers` is None where TaskRouter is not configured."""
+    """The workers of one workspace; `workers` is None where TaskRouter is not configured. `people` reads the identities
+    of those who sign in here: without TaskRouter they are all that is known."""
 
-    def __init__(self, workers: Workers | None) -> None:
+    def __init__(self, workers: Workers | None, people: Callable[[], Awaitable[Collection[str]]] | None = None) -> None:
         self._workers = workers
+        self._read_people = people
+        self._people: Collection[str] = ()
         self._by_identity: dict[str, Worker] = {}
         self._seeds: dict[str, Worker] = {}
         self.refresh = Fresh(self._read)
@@ -39,7 +43,7 @@ class Directory:
     def knowledge(self, *, sure: bool = False) -> Knowledge:
         """Who is known to work here, for `states.roles`."""
         identities: Collection[str] | None = self._by_identity.keys() if self.configured else None
-        return Knowledge(identities, sure)
+        return Knowledge(identities, sure, self._people)
 
     def everyone(self) -> list[Worker]:
         """Who works here, as last heard."""
@@ -67,6 +71,8 @@ class Directory:
         if self._workers is not None:
             everyone = await self._workers.everyone()
             self._by_identity = {worker.identity.casefold(): worker for worker in everyone}
+        elif self._read_people is not None:
+            self._people = frozenset(identity.casefold() for identity in await self._read_people())
 
     async def _read_available(self) -> list[Worker]:
         """The available workers of the queue; who was listed without attributes is fetched once to learn them."""
@@ -87,7 +93,7 @@ class Directory:
             self.stale.clear()
             try:
                 await self.refresh()
-            except EffectError as error:
+            except (EffectError, StorageError) as error:
                 log.warning("directory_not_refreshed", reason=str(error))
             try:
                 async with asyncio.timeout(REFRESH_S):

@@ -397,6 +397,10 @@ def _derived(given: Mapping[str, Any], sandbox: bool) -> dict[str, Any]:
     return {**derived, **_sandbox_account(given)} if sandbox else derived
 
 
+def _prefix_of(channel: str) -> str:
+    return "+" if channel == "sms" else f"{channel}:"
+
+
 def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
     local = f"http://127.0.0.1:{given.get('SANDBOX_PORT', 8081)}"
     return {
@@ -406,7 +410,7 @@ def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
         "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
         "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
         "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
-        "PROXY_NUMBERS": {"+": seeds.NUMBERS["sms"], "whatsapp:": seeds.NUMBERS["whatsapp"]},
+        "PROXY_NUMBERS": {_prefix_of(channel): sender for channel, sender in seeds.NUMBERS.items()},
     }
 
 

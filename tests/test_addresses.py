@@ -110,6 +110,8 @@ def test_twilio_gets_prefixed_whatsapp_addresses_and_plain_numbers() -> None:
     assert twilio_address("sms", "+1 (555) 010-0001") == "+15550100001"
     assert twilio_address("whatsapp", "+15550100003") == "whatsapp:+15550100003"
     assert twilio_address("whatsapp", "whatsapp:+15550100003") == "whatsapp:+15550100003"
+    assert twilio_address("rcs", "+1 555 010 0003") == "rcs:+15550100003"
+    assert twilio_address("messenger", "7788") == twilio_address("messenger", "messenger:7788") == "messenger:7788"
     assert twilio_address("email", "Jo@Example.com") == "Jo@Example.com"
 
 

@@ -103,7 +103,12 @@ def test_with_nothing_set_the_account_is_the_sandboxs() -> None:
         seeds.TASK_QUEUE_SID,
     )
     assert settings.messaging_service_sid == seeds.MESSAGING_SERVICE_SID
-    assert settings.proxy_numbers == {"+": "+15550100999", "whatsapp:": "whatsapp:+15550100999"}
+    assert settings.proxy_numbers == {
+        "+": "+15550100999",
+        "whatsapp:": "whatsapp:+15550100999",
+        "messenger:": "messenger:15550100999",
+        "rcs:": "rcs:expert_hub",
+    }
     assert settings.public_url == "http://127.0.0.1:8080"
 
 

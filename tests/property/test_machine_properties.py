@@ -322,8 +322,9 @@ class World(RuleBasedStateMachine):
 
     @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
     def a_worker_writes(self, identity: str, body: str) -> None:
-        """What a worker writes is sent under his name exactly when he is with the customer."""
+        """What a worker writes is sent under his name exactly when he is with the customer, who has not said STOP."""
         is_here = identity in {worker.identity.casefold() for worker in self.conversation.workers}
+        is_here = is_here and not self.conversation.silenced
         decision = self.tell(WorkerWrote(identity, body, "him"))
         said = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, SendMessage)]
         assert bool(said) is (is_here and self.conversation.state == "with_worker")

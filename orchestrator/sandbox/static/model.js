@@ -1,16 +1,18 @@
 // What the state means, as plain functions: whose phone, which conversation, who wrote.
 
-const CHANNELS = { sms: "SMS", whatsapp: "WhatsApp", chat: "Chat" };
+const CHANNELS = { sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", rcs: "RCS", chat: "Chat" };
+const PREFIXED = ["whatsapp", "messenger", "rcs"];
 
 export const channelName = (channel) => CHANNELS[channel] ?? channel;
 
 export const phoneKey = ({ channel, number }) => `${channel}:${number}`;
 
-/** The address Twilio shows for a phone: only WhatsApp has a prefix. */
-const addressOf = ({ channel, number }) => (channel === "whatsapp" ? `whatsapp:${number}` : number);
+/** The address Twilio shows for a phone. */
+const addressOf = ({ channel, number }) => (PREFIXED.includes(channel) ? `${channel}:${number}` : number);
 
 function phoneAt(address) {
-  if (address.startsWith("whatsapp:")) return { channel: "whatsapp", number: address.slice("whatsapp:".length) };
+  const channel = PREFIXED.find((name) => address.startsWith(`${name}:`));
+  if (channel) return { channel, number: address.slice(channel.length + 1) };
   return { channel: address.startsWith("+") ? "sms" : "chat", number: address };
 }
 
