@@ -28,9 +28,18 @@ from orchestrator.people.rights import Person
 from orchestrator.pictures import Picture, Pictures
 from orchestrator.ports import Worker, Workers
 from orchestrator.starting import Starter
-from orchestrator.taking import admit_act
+from orchestrator.taking import admit_act, admit_result
 from states.conversation import Conversation
-from states.events import CloseAsked, Event, HandedToBot, HandedToQueue, HandedToWorker, WorkerSentTemplate, WorkerWrote
+from states.events import (
+    CloseAsked,
+    CustomerOptedIn,
+    Event,
+    HandedToBot,
+    HandedToQueue,
+    HandedToWorker,
+    WorkerSentTemplate,
+    WorkerWrote,
+)
 from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
@@ -235,6 +244,7 @@ class Acts:
             if unit.inbox_row(key) is not None:
                 return
             stored = _stored(unit, sid)
+            _hear_start(unit, stored, key)
             admit_act(unit, stored, key, event(unit, stored.conversation))
             audit.record(unit, by.login, act, sid, target, reason, "done")
 
@@ -253,6 +263,13 @@ class Acts:
             audit.record(unit, by.login, act, sid, key, reason, "done")
 
         await told(self._writer, work, About(a_sid(sid)))
+
+
+def _hear_start(unit: Unit, stored: Stored, key: str) -> None:
+    """Who has said STOP here may have said START over another sender since."""
+    for address in stored.conversation.silenced:
+        if not unit.has_stopped(address):
+            admit_result(unit, stored.conversation.sid, key, CustomerOptedIn(address))
 
 
 def _stored(unit: Unit, sid: str) -> Stored:

@@ -119,14 +119,18 @@ def _sender(found: str) -> str:
 
 
 def _senders(found: object) -> object:
-    """`prefix=address,…` as a dictionary in that order. A prefix and its address are of one channel."""
+    """`prefix=address,…` as a dictionary in that order, where an address may be several, `a|b`. A prefix and its
+    addresses are of one channel."""
     if not isinstance(found, str):
         return found
     senders: dict[str, str] = {}
     for entry in filter(None, map(str.strip, found.split(","))):
-        prefix, _, address = (part.strip() for part in entry.partition("="))
-        same_channel = prefix.rpartition(":")[0] == address.rpartition(":")[0]
-        if not prefix or not same_channel or senders.setdefault(prefix, _sender(address)) != address:
+        prefix, _, listed = (part.strip() for part in entry.partition("="))
+        several = [_sender(address.strip()) for address in listed.split("|")]
+        kept = "|".join(several)
+        same_channel = all(prefix.rpartition(":")[0] == address.rpartition(":")[0] for address in several)
+        is_each_once = len(set(several)) == len(several)
+        if not prefix or not same_channel or not is_each_once or senders.setdefault(prefix, kept) != kept:
             raise ValueError("no list of senders")
     return senders
 
@@ -169,7 +173,7 @@ Senders = Annotated[
     dict[str, str],
     NoDecode,
     BeforeValidator(_senders),
-    Expected("prefix=sender, each of one channel: +33=+33100000000,whatsapp:=whatsapp:+15550100999"),
+    Expected("prefix=sender, each of one channel: +33=+33100000000|+33100000001,whatsapp:=whatsapp:+15550100999"),
 ]
 Templates = Annotated[
     dict[str, str],
@@ -247,7 +251,9 @@ class Settings(BaseSettings):
     taskrouter_workspace_sid: WorkspaceSid | None = Field(None, description="the workspace of the experts")
     taskrouter_queue_sid: QueueSid | None = Field(None, description='whose workers are "any agent"')
     messaging_service_sid: ServiceSid | None = Field(None, description="the senders' messaging service")
-    proxy_numbers: Senders = Field(default_factory=dict, description="sender by longest prefix")
+    proxy_numbers: Senders = Field(
+        default_factory=dict, description="sender by longest prefix; of several, a|b, one that is free"
+    )
     whatsapp_templates: Templates = Field(
         default_factory=dict, description="approved templates by name: name=HX…,name=HX…"
     )

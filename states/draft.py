@@ -114,6 +114,10 @@ class Draft(Guards):
         """Whoever said START is spoken to again."""
         self._note(silenced=tuple(address for address in self._silenced() if address != self.event.author))
 
+    def forget_silence(self) -> None:
+        """Whoever said START elsewhere is spoken to here too."""
+        self._note(silenced=tuple(address for address in self.next.silenced if address != self.event.address))
+
     @writes(AskBot)
     def ask_bot(self) -> None:
         """Put the customer's message to the bot."""

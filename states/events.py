@@ -142,6 +142,13 @@ class CustomerOptedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerOptedIn:
+    """This customer has said START in another of his conversations."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationClosed:
     """The conversation is closed or removed; both are final."""
 
@@ -222,6 +229,7 @@ Event = (
     | CustomerFound
     | EffectFailed
     | CustomerOptedOut
+    | CustomerOptedIn
     | ConversationClosed
     | WorkerWrote
     | WorkerSentTemplate

@@ -99,6 +99,8 @@ TRANSITIONS = (
     ),
     Row("customer_opted_out", OPEN, None, does=("silence",)),
     Row("customer_opted_out", ("closed",), None),
+    Row("customer_opted_in", OPEN, None, does=("forget_silence",)),
+    Row("customer_opted_in", ("closed",), None),
     # A customer writes.
     Row(
         "message_received",

@@ -28,7 +28,7 @@ def hindrance(unit: Unit, sid: str, is_template: bool = False) -> str | None:
 def hindrance_in(unit: Unit, conversation: Conversation, is_template: bool = False) -> str | None:
     """The same of a conversation that was read already."""
     address = conversation.address
-    if conversation.silenced or (address is not None and unit.has_stopped(address)):
+    if any(unit.has_stopped(one) for one in {*conversation.silenced, address} if one is not None):
         return STOPPED
     if not is_template and address is not None and address.lower().startswith("whatsapp:"):
         return None if _is_in_window(unit, conversation, address) else OUTSIDE_WINDOW

@@ -216,12 +216,17 @@ def test_senders_keep_their_order_and_are_of_their_prefixs_channel() -> None:
         ("+44", "+44100000000"),
         ("whatsapp:", "whatsapp:+15550100999"),
     ]
+    several = loaded(PROXY_NUMBERS="+33=+33100000000 | +33100000001").proxy_numbers
+    assert several == {"+33": "+33100000000|+33100000001"}
     assert "FRONTLINE_PROXY_NUMBER_UK: found 'x y'" in faults(**CREDENTIALS, FRONTLINE_PROXY_NUMBER_UK="x y")[0]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    ["+33", "=+33100000000", "+33=", "+33=+0", "whatsapp:=+33100000000", "+3=+33100000000,+3=+44100000000"],
+    [
+        *("+33", "=+33100000000", "+33=", "+33=+0", "whatsapp:=+33100000000", "+3=+33100000000,+3=+44100000000"),
+        *("+3=+33100000000|", "+3=+33100000000|+33100000000", "+3=+33100000000|whatsapp:+33100000001"),
+    ],
 )
 def test_what_is_no_list_of_senders_is_refused(wrong: str) -> None:
     (fault,) = faults(**CREDENTIALS, PROXY_NUMBERS=wrong)

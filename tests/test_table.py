@@ -20,6 +20,7 @@ from states.events import (
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
+    CustomerOptedIn,
     CustomerOptedOut,
     EffectFailed,
     Event,
@@ -65,6 +66,7 @@ WROTE_LATE = replace(WROTE, late=True)
 STOP, START, HELP = (replace(WROTE, body=word) for word in ("STOP", "START", "HELP"))
 WROTE_SILENCED = replace(WROTE, stopped=True)
 OPTED_OUT = CustomerOptedOut("error 21610")
+OPTED_IN = CustomerOptedIn("+15550100001")
 WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
@@ -124,6 +126,7 @@ CASES: list[Case] = [
     *stays(["routing", "closed"], PLAIN, HELP),
     *stays(["with_worker"], ADA_HERE, HELP),
     *stays(STATES, PLAIN, OPTED_OUT),
+    *stays(STATES, SILENCED, OPTED_IN),
     *stays(["awaiting_choice"], SILENCED, REPLIED, "bot_has_turn"),
     *stays(["with_worker"], ADA_HERE | SILENCED, ADA_WROTE, "is_silenced"),
     # A customer writes.
