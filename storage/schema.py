@@ -16,6 +16,7 @@
 - `message`: what was published by anybody but a customer, whose messages stand in the history; `delivery`: how far each
   got, one row per recipient.
 - `conversation_worker`: who is in which conversation, or was when it was closed, and which version he has seen.
+- `silence`: the addresses of customers who have said STOP, until they say START.
 - `relationship`: which worker was last with which customer, and when.
 - `person`, `signin`, `attempt`: who may come in, who has, and who has tried (`key`: a digest).
 - `note`, `audit`, `subscription`: what workers write for each other, who did what and why, and where to ring.
@@ -291,6 +292,14 @@ relationship = Table(
     Column("key", Text, primary_key=True),
     Column("identity", Text, nullable=False),
     Column("last_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
