@@ -11,7 +11,7 @@ WANTED := setup.cfg pyproject.toml constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench lint format diagram screenshots rasa strapi clean
+.PHONY: help run test chaos bench lint format diagram screenshots strapi rasa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

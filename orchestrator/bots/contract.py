@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from email_validator import EmailNotValidError, validate_email
-
 from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer
 from states.customers import language_tag
@@ -73,6 +71,9 @@ def route_of(value: object) -> Route:
             return "agent", None
         case "queue":
             return "queue", None
+    # Forty milliseconds to import, which the menu's start need not wait for.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
         validate_email(plain, check_deliverability=False, test_environment=True)
