@@ -29,6 +29,9 @@ TOLD = ("display_name", "language", "reason")
 CUSTOM = ("route", "queue", "set", "ask_again", "close")
 """What a vendor's own kind of message ("custom", "payload", "user_defined") may carry of this form."""
 
+WORDLESS = Answer("", "no", again=True)
+"""The answer to a picture alone, about which no dialogue platform can be asked."""
+
 _KEPT_CONTROLS = "\n\t"
 # They turn the order of what follows, and can make a text look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
