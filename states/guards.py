@@ -25,12 +25,16 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "email" and self.event.routable is True
 
     def bot_asks_for_anyone(self) -> bool:
-        """The bot answers this turn and wants anybody who is free."""
-        return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
+        """The bot answers this turn and wants anybody who is free, in a queue it may name."""
+        return self._bot_has_turn() and self.event.route in ("agent", "queue") and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
         """The bot answers this turn and routes, but there is no workspace to route in."""
         return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
+
+    def bot_closes(self) -> bool:
+        """The bot answers this turn, routes nowhere and has nothing more to say."""
+        return self._bot_has_turn() and self.event.closes is True and self.event.route == "no"
 
     def bot_has_turn(self) -> bool:
         """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""
