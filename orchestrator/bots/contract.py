@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from email_validator import EmailNotValidError, validate_email
-
 from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer
 from states.customers import language_tag
@@ -30,6 +28,9 @@ TOLD = ("display_name", "language", "reason")
 
 CUSTOM = ("route", "queue", "set", "ask_again", "close")
 """What a vendor's own kind of message ("custom", "payload", "user_defined") may carry of this form."""
+
+WORDLESS = Answer("", "no", again=True)
+"""The answer to a picture alone, about which no dialogue platform can be asked."""
 
 _KEPT_CONTROLS = "\n\t"
 # They turn the order of what follows, and can make a text look like another.
@@ -75,6 +76,9 @@ def route_of(value: object) -> Route:
             return "queue", None
         case "last":
             return "last", None
+    # Forty milliseconds to import, which the menu's start need not wait for.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
         validate_email(plain, check_deliverability=False, test_environment=True)
