@@ -223,7 +223,11 @@ async def _form(request: web.Request) -> Form:
 
 async def _taken(service: Service, address: str) -> Collection[str]:
     """Our senders that are in an open conversation with this customer."""
-    return await service.reader.read(lambda connection: conversations.open_senders(connection, address))
+    try:
+        return await service.reader.read(lambda connection: conversations.open_senders(connection, address))
+    except StorageError as error:
+        log.error("senders_not_read", error=type(error).__name__, reason=str(error))
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from error
 
 
 def _in(seconds: float) -> float:
