@@ -108,6 +108,11 @@ function open(url) {
     source.close();
     if (document.visibilityState === "visible") setTimeout(() => open(url), 15000);
   });
+  source.addEventListener("over", () => {
+    // Signed out, here or elsewhere: the page is asked for, and the sign-in comes.
+    source.close();
+    refresh();
+  });
   source.addEventListener("error", () => {
     lost();
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { open(url); refresh(); }, 5000);
