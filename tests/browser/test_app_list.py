@@ -102,6 +102,8 @@ async def test_customers_are_searched_and_written_to(browser: Browser, house: Ho
         await expect(page.locator(".row")).to_have_count(1)
         await page.get_by_text("Robert Ellis").click()
         await page.get_by_role("button", name=f"Write to {ROBERT}").click()
+        await page.wait_for_url("**/app/c/*")
+        await page.wait_for_load_state()
         await page.get_by_label("Message to Robert Ellis").fill("Your coat is ready.")
         await page.keyboard.press("Enter")
         await expect(page.locator("#thread .own .bubble")).to_have_text("Your coat is ready.")
