@@ -24,7 +24,8 @@ async def new_house(folder: Path) -> AsyncIterator[House]:
     """A house with everything running, for the loop of the browser."""
     async with AsyncExitStack() as stack:
         house = House(folder, await stack.enter_async_context(aiohttp.ClientSession()))
-        stack.callback(house.socket.close)
+        # A test may put another in its place.
+        stack.callback(lambda: house.socket.close())
         house.sandbox = await start_sandbox("127.0.0.1", 0, house.url)
         stack.push_async_callback(house.sandbox.stop)
         await house.start()
@@ -75,3 +76,21 @@ async def twin(page: Page, path: str) -> Any:
     answer = await page.context.request.get(re.match(r"https?://[^/]+", page.url)[0] + path)  # type: ignore[index]
     assert answer.ok, answer.status
     return json.loads(await answer.text())
+
+
+# What a screen reader says of what has the focus.
+_FOCUSED = """(() => {
+    const copy = document.activeElement.cloneNode(true);
+    for (const part of copy.querySelectorAll("[aria-hidden=true]")) part.remove();
+    return copy.getAttribute("aria-label") ?? copy.textContent;
+})()"""
+
+
+async def tab_to(page: Page, name: str, backwards: bool = False) -> None:
+    """Go on with Tab until what has the focus is called this, or begins so."""
+    for _ in range(40):
+        await page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        said = re.sub(r"\s+", " ", await page.evaluate(_FOCUSED)).strip()
+        if said == name or (said.startswith(name) and name not in ("Close",)) or (len(name) > 8 and name in said):
+            return
+    raise AssertionError(f"Tab never came to {name}")

@@ -76,7 +76,7 @@ export function refresh() {
       try {
         await ask();
         failures = 0;
-        if (source?.readyState !== EventSource.CLOSED) found();
+        if (!source || source.readyState === EventSource.OPEN) found();
       } catch {
         failures += 1;
         lost();
