@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, ViewportSize
 
 from orchestrator.sandbox.server import start as start_sandbox
 from tests.e2e.conftest import House
@@ -37,7 +38,8 @@ async def new_house(folder: Path) -> AsyncIterator[House]:
 async def at(
     browser: Browser, house: House, login: str, size: ViewportSize = PHONE, **more: Any
 ) -> AsyncIterator[Page]:
-    """A page of somebody who is signed in. It fails when a script raised, or something broke the security policy."""
+    """A page of somebody who is signed in. It fails when a script raised, something broke the security policy, or a
+    dialog of the browser's own came up."""
     options: dict[str, Any] = {"viewport": size, "service_workers": "block"} | more
     context = await browser.new_context(**options)
     await context.add_cookies(await _cookies(house, login))
@@ -48,7 +50,12 @@ async def at(
         if "Content Security Policy" in message.text:
             faults.append(message.text)
 
+    async def asked(dialog: Dialog) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
     page.on("console", heard)
+    page.on("dialog", asked)
     page.on("pageerror", lambda error: faults.append(str(error)))
     try:
         yield page
@@ -94,3 +101,20 @@ async def tab_to(page: Page, name: str, backwards: bool = False) -> None:
         if said == name or (said.startswith(name) and name not in ("Close",)) or (len(name) > 8 and name in said):
             return
     raise AssertionError(f"Tab never came to {name}")
+
+
+async def is_unharmed(page: Page) -> None:
+    """Nothing ran, nothing leads where something would, and the page is as wide as its window."""
+    assert await page.evaluate("window.harmed") is None
+    strange = """[...document.querySelectorAll('a[href], form[action], iframe, img[src]')]
+        .map((it) => it.href ?? it.action ?? it.src)
+        .filter((it) => !/^(https?:|mailto:)/.test(it))"""
+    assert await page.evaluate(strange) == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+    assert await page.evaluate("document.querySelectorAll('iframe, object, embed, base').length") == 0
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds, each with the element it is about."""
+    found = await Axe().run(page)
+    return [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]

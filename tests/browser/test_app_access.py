@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from states.customers import Channel, Customer, Link
@@ -15,7 +14,20 @@ from storage import notes
 from storage.customers import save_customer
 from storage.unit import Unit
 from tests.browser.hostile import HOSTILE
-from tests.browser.phones import DESK, GRACE, MARIA, PHONE, ROBERT, SUSAN, at, new_house, tab_to, with_worker
+from tests.browser.phones import (
+    DESK,
+    GRACE,
+    MARIA,
+    PHONE,
+    ROBERT,
+    SUSAN,
+    at,
+    is_unharmed,
+    new_house,
+    tab_to,
+    violations,
+    with_worker,
+)
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,12 +38,6 @@ SCRIPT_MAX = 60_000
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with new_house(tmp_path) as house:
         yield house
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe finds, each with the element it is about."""
-    found = await Axe().run(page)
-    return [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -166,17 +172,6 @@ async def rename(house: House, sid: str, name: str) -> None:
         )
 
     await house.service.writer.run(change)
-
-
-async def is_unharmed(page: Page) -> None:
-    """Nothing ran, nothing leads where something would, and the page is as wide as its window."""
-    assert await page.evaluate("window.harmed") is None
-    strange = """[...document.querySelectorAll('a[href], form[action], iframe, img[src]')]
-        .map((it) => it.href ?? it.action ?? it.src)
-        .filter((it) => !/^(https?:|mailto:)/.test(it))"""
-    assert await page.evaluate(strange) == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
-    assert await page.evaluate("document.querySelectorAll('iframe, object, embed, base').length") == 0
 
 
 async def test_the_first_page_loads_little_script_and_nothing_from_elsewhere(browser: Browser, house: House) -> None:

@@ -88,7 +88,8 @@ async def test_a_late_answer_does_not_hide_that_the_connection_is_lost(browser: 
 
     async def late(route: Route) -> None:
         if asked.is_set():
-            return await route.abort()
+            await route.abort()
+            return
         answer = await route.fetch()
         asked.set()
         await goes_on.wait()
