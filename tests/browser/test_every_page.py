@@ -120,17 +120,17 @@ async def test_nothing_in_an_address_or_a_login_runs(browser: Browser, house: Ho
             await is_unharmed(page)
 
 
-async def test_nothing_in_a_name_of_a_conversation_or_a_colleague_runs(browser: Browser, house: House) -> None:
+async def test_nothing_in_what_a_customer_or_a_colleague_is_called_runs(browser: Browser, house: House) -> None:
     sid = await with_worker(house)
     for number, text in enumerate(HOSTILE):
-        await house.worker(f"{number}{text}"[:120], True)
+        await house.worker(f"{number}{text}"[:64], True)
 
     def plant(unit: Unit) -> None:
-        called = [
-            replace(served(number, GRACE), friendly_name=text, address=text[:200], updated_at=unit.now)
+        rows = [
+            replace(served(number, GRACE), address=text[:200], proxy_address=text[:200], updated_at=unit.now)
             for number, text in enumerate(HOSTILE, 1)
         ]
-        stored(unit.connection, called)
+        stored(unit.connection, rows)
 
     await house.service.writer.run(plant)
     async with at(browser, house, GRACE) as page:
