@@ -169,6 +169,7 @@ async def test_a_stream_tells_of_what_matters_and_resumes_where_it_was(
     client = await aiohttp_client(app)
     async with client.get("/events", headers={"Last-Event-ID": "7"}) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
+        assert answer.headers["X-Accel-Buffering"] == "no"
         assert [kind for kind, _, _ in await events(answer, 1)] == ["hello"]
         feed.queue.put_nowait(Told("8", frozenset({"CH2"})))
         feed.queue.put_nowait(Told("9", frozenset({"CH1", "CH2"})))

@@ -33,6 +33,8 @@ STREAMS_MAX: Final = 4
 RETRY_MS: Final = 1000
 # Ours is `tick`, which a page can hear; the library's would only cost.
 _NEVER_S: Final = 86_400.0
+# The second asks nginx not to hold back what comes.
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 Relevant = Callable[[frozenset[str]], Awaitable[Iterable[str]]]
 
 
@@ -119,7 +121,7 @@ async def live(request: web.Request, relevant: Relevant, about: str = "") -> web
         request.app[STREAMS].admitted(request[PERSON].id, about, request[TOKEN]) as stream,
     ):
         request.app[DOORKEEPER].look_after(service)
-        async with sse_response(request, ping_interval=_NEVER_S, headers={"X-Content-Type-Options": "nosniff"}) as to:
+        async with sse_response(request, ping_interval=_NEVER_S, headers=_HEADERS) as to:
             # The browser leaving, or no longer reading, is how a stream usually ends.
             with suppress(ConnectionResetError, TimeoutError):
                 await to.send("", event="hello", retry=RETRY_MS)
