@@ -8,9 +8,11 @@ from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSen
 from orchestrator.intake import Outcome
 from orchestrator.logs import printable
 from states.effects import AddParticipant, AskBot, Effect
-from states.events import BotFailed, ConversationClosed, EffectFailed
+from states.events import BotFailed, ConversationClosed, CustomerOptedOut, EffectFailed
 from storage.lanes import Due
 from storage.outbox import CREATES
+from storage.reach import STOPPED
+from storage.talk import OPTED_OUT
 
 SEARCH_DEADLINE_S = 30.0
 
@@ -38,6 +40,8 @@ def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience
         return Outcome("rejected", BotFailed(effect.message_sid, effect.turn, text, routable), error=text)
     if isinstance(error, Gone):
         return Outcome("rejected", ConversationClosed("gone"), error=text)
+    if isinstance(error, Rejected) and error.code == OPTED_OUT:
+        return Outcome("skipped", CustomerOptedOut(text), error=STOPPED)
     if isinstance(error, Rejected):
         return Outcome("rejected", _failed(due, effect, text), error=text)
     doubtful = _is_doubtful(due, error)
@@ -54,8 +58,8 @@ def _failed(due: Due, effect: Effect, text: str) -> EffectFailed:
 
 
 def _deadline_s(due: Due, patience: Patience) -> float:
-    """While a named worker is looked up the customer hears nothing, so that is given up much earlier."""
-    if due.kind == "find_worker":
+    """While a certain worker is looked for the customer hears nothing, so that is given up much earlier."""
+    if due.kind in ("find_worker", "find_last"):
         return min(SEARCH_DEADLINE_S, patience.effect_deadline_s)
     return patience.effect_deadline_s
 

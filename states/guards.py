@@ -7,6 +7,8 @@ concern of its guards.
 from typing import Any
 
 from states.conversation import Claim, Conversation, Present
+from states.events import MessageReceived
+from states.keywords import read_keyword
 from states.policy import read_choice
 
 
@@ -23,12 +25,20 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "email" and self.event.routable is True
 
     def bot_asks_for_anyone(self) -> bool:
-        """The bot answers this turn and wants anybody who is free."""
-        return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
+        """The bot answers this turn and wants anybody who is free, in a queue it may name."""
+        return self._bot_has_turn() and self.event.route in ("agent", "queue") and self.event.routable is True
+
+    def bot_asks_for_last(self) -> bool:
+        """The bot answers this turn and wants the worker the customer talked to last."""
+        return self._bot_has_turn() and self.event.route == "last" and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
         """The bot answers this turn and routes, but there is no workspace to route in."""
         return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
+
+    def bot_closes(self) -> bool:
+        """The bot answers this turn, routes nowhere and has nothing more to say."""
+        return self._bot_has_turn() and self.event.closes is True and self.event.route == "no"
 
     def bot_has_turn(self) -> bool:
         """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""
@@ -49,6 +59,22 @@ class Guards:
     def is_late(self) -> bool:
         """Messages with a higher index were decided before this one."""
         return self.event.late is True
+
+    def says_stop(self) -> bool:
+        """The customer wants no more messages on this channel."""
+        return read_keyword(self.event.author, self.event.body) == "stop"
+
+    def says_start(self) -> bool:
+        """The customer has said STOP before and takes it back."""
+        return self.event.author in self._silenced() and read_keyword(self.event.author, self.event.body) == "start"
+
+    def says_help(self) -> bool:
+        """The customer asks, by the carriers' word for it, what this is."""
+        return not self._silenced() and read_keyword(self.event.author, self.event.body) == "help"
+
+    def is_silenced(self) -> bool:
+        """Somebody who would read it has said STOP."""
+        return bool(self._silenced())
 
     def is_looked_for(self) -> bool:
         """The search is of this stay, and nobody is on his way yet."""
@@ -92,7 +118,7 @@ class Guards:
     def routing_failed(self) -> bool:
         """What the routing hung on has failed, and the customer is not in the queue. A search that fails while
         somebody is on his way changes nothing."""
-        searching = ("find_worker", "find_longest_idle") if self.before.claim is None else ()
+        searching = ("find_worker", "find_last", "find_longest_idle") if self.before.claim is None else ()
         return self.event.effect in ("add_participant", *searching) and self.before.waiting_since is None
 
     def claimed_could_not_join(self) -> bool:
@@ -116,6 +142,14 @@ class Guards:
         return self._present(self.event.identity) is not None
 
     # What guards and writers both ask
+
+    def _silenced(self) -> tuple[str, ...]:
+        """Who has said STOP, as the message tells it of its author where it does."""
+        event, known = self.event, self.before.silenced
+        if not isinstance(event, MessageReceived) or event.stopped is None:
+            return known
+        others = tuple(address for address in known if address != event.author)
+        return (*others, event.author) if event.stopped else others
 
     def _present(self, identity: str) -> Present | None:
         """The worker of this identity who is with the customer."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.assigning import assign_known, assign_longest_idle, assign_named
 from orchestrator.ports import Worker
 from orchestrator.taking import admit_result
 from orchestrator.waiting_room import assign_waiting
-from states.events import BotReplied, Event, NobodyAvailable, WorkerFound
+from states.events import BotReplied, EffectFailed, Event, NobodyAvailable, WorkerFound
 from states.names import MessageSid, WorkerSid
 from storage import conversations
 from storage.codec import decode_conversation
@@ -234,3 +234,41 @@ def test_a_choice_that_is_not_committed_leaves_no_reservation(store: Store) -> N
         fail_after_choosing()
     assert store.rows(reservation) == []
     assert chosen(store, about, worker(1)) == worker(1).identity
+
+
+def test_who_waits_for_a_queue_is_served_by_that_queue_alone(store: Store) -> None:
+    usual = ask_for_anyone(store, 1, waiting=True)
+    about, address = sid("CH", 2), "+15550109999"
+    store.take(started(address), message(0, author=address, number=2), conversation=2)
+    with store.unit() as unit:
+        asked = BotReplied(MessageSid(sid("IM", 2)), "A moment.", "queue", turn=0, queue='Bill%_"ing')
+        admit_result(unit, about, "test", asked)
+        admit_result(unit, about, "test", NobodyAvailable(TURN))
+    with store.unit() as unit:
+        assert conversations.task_queues(unit.connection) == [None, 'Bill%_"ing']
+        assert conversations.queue(unit.connection, 10) == [usual]
+        assert conversations.queue(unit.connection, 10, 'Bill%_"ing') == [about]
+        assert conversations.queue(unit.connection, 10, "Bill") == []
+        assert assign_waiting(unit, [worker(1)], "Bill") == 0
+        assert assign_waiting(unit, [worker(1)], 'Bill%_"ing') == 1
+    assert claims(store) == Counter({worker(1).identity: 1})
+    with store.unit() as unit:
+        assert conversations.task_queues(unit.connection)[:1] == [None]
+        assert assign_waiting(unit, [worker(2)]) == 1
+
+
+def test_whom_the_customer_knows_is_claimed_with_what_became_of_the_others_and_is_not_named(store: Store) -> None:
+    """So that somebody else is looked for where he cannot be added."""
+    about, told = ask_for_anyone(store, 1), ("owner: nobody", f"last: {worker(1).identity} chosen")
+    with store.unit() as unit:
+        found = assign_known(unit, about, worker(1), TURN, told)
+        assert isinstance(found, WorkerFound)
+        assert (found.named, found.considered) == (False, told)
+        admit_result(unit, about, "test", found)
+        assert assign_known(unit, about, worker(2), TURN, told) is None
+    assert chosen(store, ask_for_anyone(store, 2), worker(1), worker(2)) == worker(2).identity
+    failed = EffectFailed("CH/1/0", "add_participant", "Rejected", worker(1).identity)
+    with store.unit() as unit:
+        admit_result(unit, about, "test", failed)
+    [snapshot] = [decode_conversation(row) for row in store.rows(conversation, sid=about)]
+    assert (snapshot.state, snapshot.claim, snapshot.refused) == ("routing", None, (worker(1).identity,))

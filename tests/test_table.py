@@ -20,17 +20,21 @@ from states.events import (
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
+    CustomerOptedIn,
+    CustomerOptedOut,
     EffectFailed,
     Event,
     HandedToBot,
     HandedToQueue,
     HandedToWorker,
+    LastWorkerAway,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
+    WorkerSentTemplate,
     WorkerWrote,
 )
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
@@ -54,15 +58,23 @@ BOB_HERE = {"workers": (Present(BOB, BOBS),)}
 ADA_GONE = {"gone": (ADAS,)}
 ADA_LEAVING = {"leaving": (Present(ADA, ADAS),)}
 ADA_UNWANTED = {"withdrawn": (Claim(ADA, WORKER, 5, named=False),)}
+SILENCED = {"silenced": ("+15550100001",)}
 BOB_RELIEVED = BOB_HERE | ANYONE_CLAIMED | {"relieved": (BOBS,)}
 
 # Events.
 WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
 WROTE_LATE = replace(WROTE, late=True)
+STOP, START, HELP = (replace(WROTE, body=word) for word in ("STOP", "START", "HELP"))
+WROTE_SILENCED = replace(WROTE, stopped=True)
+OPTED_OUT = CustomerOptedOut("error 21610")
+OPTED_IN = CustomerOptedIn("+15550100001")
 WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
 ANYONE = BotReplied(MESSAGE, "One moment.", "agent", TURN)
+THE_SAME = BotReplied(MESSAGE, "One moment.", "last", TURN)
+IN_QUEUE = BotReplied(MESSAGE, "One moment.", "queue", TURN, queue="Billing")
+CLOSING = BotReplied(MESSAGE, "Goodbye.", "no", TURN, closes=True)
 NAMED_LATE = replace(NAMED, turn=TURN - 1)
 NAMED_IN_VAIN = replace(NAMED, routable=False)
 FAILED = BotFailed(MESSAGE, TURN, "timed out")
@@ -70,6 +82,7 @@ FAILED_ALONE = replace(FAILED, routable=False)
 FOUND = WorkerFound(ADA, WORKER, NOW, TURN)
 NOBODY_OF_THAT_NAME = NoSuchWorker(ADA, TURN)
 NOBODY_FREE = NobodyAvailable(TURN)
+SHE_IS_AWAY = LastWorkerAway(TURN, "Ada", ("last: ada@example.test offline",))
 ADA_JOINED = WorkerJoined(ADA, ADAS)
 ADA_LEFT = WorkerLeft(ADAS, ADA)
 STARTED = ConversationStarted("+15550100001", "+15550100999")
@@ -81,13 +94,14 @@ NOT_SENT = EffectFailed("CH1/2/0", "send_message", "Rejected")
 ADA_NOT_ADDED = replace(NOT_ADDED, identity=ADA)
 CLOSED = ConversationClosed()
 ADA_WROTE = WorkerWrote(ADA, "Hello, Maria", "ada")
+ADA_SENT_TEMPLATE = WorkerSentTemplate(ADA, "ready", "HX1", {"1": "Maria"}, "ada")
 TO_ADA = HandedToWorker(ADA, WORKER, NOW, "bob", "she knows")
 TO_QUEUE = HandedToQueue("bob", "my shift ends")
 TO_BOT = HandedToBot("bob", "wrong number")
 CLOSE_IT = CloseAsked("bob", "all is said")
 
 SAY, ASK, ADD, REMOVE, CLOSE = "send_message", "ask_bot", "add_participant", "remove_participant", "close_conversation"
-WHO, FIND, LONGEST_IDLE = "find_customer", "find_worker", "find_longest_idle"
+WHO, FIND, LAST, LONGEST_IDLE = "find_customer", "find_worker", "find_last", "find_longest_idle"
 NAME, ATTRIBUTES, ASSIGNED = "set_friendly_name", "set_participant_attributes", "set_worker_attributes"
 
 Case = tuple[str, dict[str, Any], Event, str, str, tuple[str, ...]]
@@ -100,6 +114,26 @@ def stays(sources: Sequence[str], given: dict[str, Any], event: Event, guards: s
 
 # from, circumstances, event, guards of the row that fires -> to, effects
 CASES: list[Case] = [
+    # A customer wants silence, or no more of it, or help.
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, STOP, "says_stop"),
+    ("routing", PLAIN, STOP, "says_stop", "awaiting_choice", ()),
+    ("routing", ADA_CLAIMED | QUEUED, STOP, "says_stop", "awaiting_choice", ()),
+    ("greeting", SILENCED, START, "says_start", "awaiting_choice", (SAY, ASK)),
+    *stays(["awaiting_choice"], SILENCED, START, "says_start", ASK),
+    *stays(["routing", "with_worker", "closed"], SILENCED, START, "says_start"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, WROTE, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, HELP, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], PLAIN, WROTE_SILENCED, "is_silenced"),
+    *stays(["awaiting_choice"], SILENCED, replace(WROTE, stopped=False), "", ASK),
+    *stays(["awaiting_choice"], PLAIN, START, "", ASK),
+    ("greeting", PLAIN, HELP, "says_help", "awaiting_choice", (SAY, SAY)),
+    *stays(["awaiting_choice"], PLAIN, HELP, "says_help", SAY),
+    *stays(["routing", "closed"], PLAIN, HELP),
+    *stays(["with_worker"], ADA_HERE, HELP),
+    *stays(STATES, PLAIN, OPTED_OUT),
+    *stays(STATES, SILENCED, OPTED_IN),
+    *stays(["awaiting_choice"], SILENCED, REPLIED, "bot_has_turn"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_WROTE, "is_silenced"),
     # A customer writes.
     ("greeting", PLAIN, WROTE, "", "awaiting_choice", (SAY, ASK)),
     ("greeting", STRANGER, WROTE, "", "awaiting_choice", (SAY, ASK, WHO)),
@@ -115,7 +149,13 @@ CASES: list[Case] = [
     # The bot answers.
     ("awaiting_choice", PLAIN, NAMED, "bot_names_worker", "routing", (SAY, FIND)),
     ("awaiting_choice", PLAIN, ANYONE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
+    ("awaiting_choice", PLAIN, THE_SAME, "bot_asks_for_last", "routing", (SAY, LAST)),
+    *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, routable=False), "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, turn=TURN - 1)),
+    *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, THE_SAME),
+    ("awaiting_choice", PLAIN, IN_QUEUE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
     *stays(["awaiting_choice"], PLAIN, NAMED_IN_VAIN, "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, CLOSING, "bot_closes", SAY, CLOSE),
     *stays(["awaiting_choice"], PLAIN, REPLIED, "bot_has_turn", SAY),
     *stays(["awaiting_choice"], PLAIN, NAMED_LATE),
     *stays(["routing"], PLAIN, NAMED_LATE, "late_answer_names_worker", FIND),
@@ -140,6 +180,10 @@ CASES: list[Case] = [
     *stays(["routing"], QUEUED, NOBODY_OF_THAT_NAME),
     *stays(["routing"], ADA_CLAIMED, NOBODY_OF_THAT_NAME),
     *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, NOBODY_OF_THAT_NAME),
+    *stays(["routing"], PLAIN, SHE_IS_AWAY, "is_looked_for", SAY, LONGEST_IDLE),
+    *stays(["routing"], PLAIN, replace(SHE_IS_AWAY, turn=TURN - 1)),
+    *stays(["routing"], ADA_CLAIMED, SHE_IS_AWAY),
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, SHE_IS_AWAY),
     *stays(["routing"], PLAIN, NOBODY_FREE, "first_time", SAY),
     *stays(["routing"], QUEUED, NOBODY_FREE),
     *stays(["routing"], ADA_CLAIMED, NOBODY_FREE),
@@ -175,6 +219,10 @@ CASES: list[Case] = [
     *stays(["with_worker"], BOB_HERE, ADA_WROTE),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, ADA_WROTE),
     *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_WROTE),
+    *stays(["with_worker"], ADA_HERE, replace(ADA_WROTE, media="ME1"), "writer_is_here", SAY, SAY),
+    *stays(["with_worker"], ADA_HERE, ADA_SENT_TEMPLATE, "writer_is_here", "send_template"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_SENT_TEMPLATE, "is_silenced"),
+    *stays(STATES, PLAIN, ADA_SENT_TEMPLATE),
     *stays(OPEN, PLAIN, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, TO_ADA, "nobody_is_on_his_way", ADD),
@@ -338,9 +386,12 @@ def test_the_table_is_sound() -> None:
     assert check(TRANSITIONS) == []
 
 
+GREETING = next(row for row in TRANSITIONS if row.sources == ("greeting",) and not row.guards)
+
+
 def doctored(**changes: Any) -> list[Row]:
-    """The table with its first row changed."""
-    return [replace(TRANSITIONS[0], **changes), *TRANSITIONS[1:]]
+    """The table with the row of a first message changed."""
+    return [replace(row, **changes) if row is GREETING else row for row in TRANSITIONS]
 
 
 CLOSING = [row for row in TRANSITIONS if row.trigger == "conversation_closed"]

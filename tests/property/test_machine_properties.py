@@ -18,6 +18,7 @@ from states.effects import (
     AddParticipant,
     AskBot,
     CloseConversation,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     RemoveParticipant,
@@ -37,6 +38,7 @@ from states.events import (
     HandedToBot,
     HandedToQueue,
     HandedToWorker,
+    LastWorkerAway,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
@@ -56,8 +58,10 @@ CUSTOMER = "+15550100001"
 TEAM = ("ada@example.test", "bob@example.test", "eve@example.test")
 NOBODY = "nobody@example.test"
 
-BODIES = st.sampled_from(["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, ""])
-ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no"])
+BODIES = st.sampled_from(
+    ["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"]
+)
+ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no", "last"])
 ADDRESSES = st.sampled_from([*TEAM, NOBODY])
 OTHER_EFFECTS = st.sampled_from(["send_message", "find_customer", "set_friendly_name", "set_worker_attributes"])
 ANSWERS = st.sampled_from(["Whom do you want?", "word " * 500])
@@ -78,7 +82,7 @@ class World(RuleBasedStateMachine):
         self.conversation = self.first
         self.told: list[tuple[Event, int, Decision]] = []
         self.asking: list[tuple[str, AskBot]] = []
-        self.finding: list[tuple[str, FindWorker | FindLongestIdle]] = []
+        self.finding: list[tuple[str, FindWorker | FindLast | FindLongestIdle]] = []
         self.lane: list[tuple[str, AddParticipant | RemoveParticipant | CloseConversation]] = []
         self.stay = 0
         self.asked_in: dict[str, int] = {}
@@ -96,12 +100,15 @@ class World(RuleBasedStateMachine):
         decision = decide(self.conversation, event, self.now)
         self.told.append((event, self.now, decision))
         self.conversation = decision.conversation
-        self.stay += decision.dest == "awaiting_choice" != decision.source
+        self.stay += decision.dest == "awaiting_choice" != decision.source or decision.row.endswith("[says_stop]")
         for keyed in decision.effects:
             self.queue(keyed)
         if decision.dest == "closed":
             self.asking, self.finding, self.lane = [], [], []
         check(decision)
+        if decision.conversation.silenced:
+            kinds = {type(keyed.effect) for keyed in decision.effects}
+            assert not kinds & {SendMessage, AskBot}, "whoever said STOP was spoken to"
         return decision
 
     def queue(self, keyed: KeyedEffect) -> None:
@@ -109,7 +116,7 @@ class World(RuleBasedStateMachine):
             case AskBot():
                 self.asking.append((keyed.key, keyed.effect))
                 self.asked_in[keyed.key] = self.stay
-            case FindWorker() | FindLongestIdle():
+            case FindWorker() | FindLast() | FindLongestIdle():
                 self.finding.append((keyed.key, keyed.effect))
             case AddParticipant() | RemoveParticipant() | CloseConversation():
                 self.lane.append((keyed.key, keyed.effect))
@@ -152,7 +159,8 @@ class World(RuleBasedStateMachine):
         """A customer's message; the bot is asked about it exactly when it has the turn."""
         decision = self.tell(MessageReceived(MessageSid(f"IM{index}"), index, CUSTOMER, body, late=late))
         asked = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, AskBot)]
-        has_turn = decision.source in ("greeting", "awaiting_choice")
+        is_silent, is_help = bool(decision.conversation.silenced), body == "help"
+        has_turn = decision.source in ("greeting", "awaiting_choice") and not is_silent and not is_help
         assert [effect.message_sid for effect in asked] == [f"IM{index}"] * has_turn
 
     @rule(body=BODIES)
@@ -185,6 +193,8 @@ class World(RuleBasedStateMachine):
             self.tell(EffectFailed(key, snake_case(type(effect).__name__), "Rejected"))
         elif isinstance(effect, FindWorker):
             self.named_worker_is_looked_up(effect)
+        elif isinstance(effect, FindLast):
+            self.last_worker_is_looked_up(effect, free)
         else:
             self.longest_idle_is_looked_up(effect, free)
 
@@ -209,6 +219,15 @@ class World(RuleBasedStateMachine):
             self.find(effect.address.casefold(), effect.turn, named=True)
         else:
             self.tell(NoSuchWorker(effect.address, effect.turn, effect.quiet))
+
+    def last_worker_is_looked_up(self, effect: FindLast, free: set[str]) -> None:
+        """Whoever is not there is not waited for: the next search is asked for at once."""
+        if TEAM[0] in free:
+            self.find(TEAM[0], effect.turn, named=False)
+            return
+        is_searched = self.looks() and effect.turn == self.conversation.turn
+        decision = self.tell(LastWorkerAway(effect.turn, "Ada", ("last: ada@example.test offline",)))
+        assert any(isinstance(keyed.effect, FindLongestIdle) for keyed in decision.effects) is is_searched
 
     def longest_idle_is_looked_up(self, effect: FindLongestIdle, free: set[str]) -> None:
         candidates = sorted(free - set(effect.excluding))
@@ -316,8 +335,9 @@ class World(RuleBasedStateMachine):
 
     @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
     def a_worker_writes(self, identity: str, body: str) -> None:
-        """What a worker writes is sent under his name exactly when he is with the customer."""
+        """What a worker writes is sent under his name exactly when he is with the customer, who has not said STOP."""
         is_here = identity in {worker.identity.casefold() for worker in self.conversation.workers}
+        is_here = is_here and not self.conversation.silenced
         decision = self.tell(WorkerWrote(identity, body, "him"))
         said = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, SendMessage)]
         assert bool(said) is (is_here and self.conversation.state == "with_worker")
