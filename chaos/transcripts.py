@@ -112,8 +112,8 @@ def joined_once(connection: Connection, world: Iterable[Conversation], ledger: I
 
 
 def passed_over(connection: Connection, available: Collection[str]) -> Iterator[str]:
-    """Whoever was assigned to a customer who asked for anybody, and not for whom he knows, had been idle longest. `available`: the identities of
-    those who were available all along.
+    """Whoever was assigned to a customer who asked for anybody, and not for whom he knows, had been idle longest.
+    `available`: the identities of those who were available all along.
 
     The assignments are replayed in the order in which they were claimed. That is the order of what they asked for: a
     claim holds the record of assignments until it is committed, and adding the worker is written down in between.
