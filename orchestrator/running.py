@@ -86,7 +86,10 @@ async def _start(stack: AsyncExitStack, settings: Settings, with_sandbox: bool, 
     if sandbox:
         _introduce(sandbox)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    typer.echo(f"expert-hub listens on http://{host}:{settings.port} (Ctrl-C stops it)")
+    url = f"http://{host}:{settings.port}"
+    if role != "effects":
+        typer.echo(f"Workers sign in at {url}/app, supervisors at {url}/console")
+    typer.echo(f"expert-hub listens on {url} (Ctrl-C stops it)")
     return app[SERVICE]
 
 

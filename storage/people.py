@@ -5,6 +5,7 @@ A login is folded, so that one person cannot be two; so is an identity where it 
 """
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,6 +199,16 @@ def signed_in(connection: Connection, token_hash: str, now: int) -> SignIn | Non
         .where(signin.c.token_hash == token_hash, person.c.disabled_at.is_(None), _holds(now))
     ).first()
     return None if row is None else SignIn(_person(row), row.seen_at)
+
+
+def who_hold(connection: Connection, hashes: Iterable[str], now: int) -> set[str]:
+    """Those of the hashes whose sign-ins hold, of people who are not disabled."""
+    query = (
+        select(signin.c.token_hash)
+        .join(person, signin.c.person_id == person.c.id)
+        .where(signin.c.token_hash.in_(sorted(hashes)), person.c.disabled_at.is_(None), _holds(now))
+    )
+    return set(connection.execute(query).scalars())
 
 
 def touch(connection: Connection, token_hash: str, now: int) -> None:

@@ -13,10 +13,13 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from orchestrator import pages
+from orchestrator.pages import leaving
 from orchestrator.pages import live as streams
 from orchestrator.pages.assets import assets, static
 from orchestrator.people.rights import PERSON, Person, Role
+from orchestrator.people.sessions import TOKEN, digest
 from orchestrator.service import SERVICE
+from storage.errors import StorageError
 
 GRACE = Person(1, "grace", "Grace", Role.worker, "grace@example.test")
 
@@ -52,13 +55,38 @@ def feed() -> PlayedFeed:
     return PlayedFeed()
 
 
+@dataclass
+class PlayedReader:
+    """A database in which the sign-ins of these hashes hold."""
+
+    held: set[str] = field(default_factory=lambda: {digest("graces")})
+    fails: bool = False
+    questions: "asyncio.Queue[None]" = field(default_factory=asyncio.Queue)
+
+    async def read(self, _work: Any) -> set[str]:
+        self.questions.put_nowait(None)
+        if self.fails:
+            raise StorageError("played")
+        return self.held
+
+    async def is_asked_again(self) -> None:
+        """Wait for the question after the one that may be under way."""
+        for _ in range(self.questions.qsize() + 2):
+            await self.questions.get()
+
+
 @pytest.fixture
-async def app(feed: PlayedFeed) -> web.Application:
+def reader() -> PlayedReader:
+    return PlayedReader()
+
+
+@pytest.fixture
+async def app(feed: PlayedFeed, reader: PlayedReader) -> web.Application:
     async def page(request: web.Request) -> web.Response:
         return pages.problem(request, 404, "Nothing here", "<script>alert(1)</script>")
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        request[PERSON] = GRACE
+        request[PERSON], request[TOKEN] = GRACE, "graces"
 
         async def relevant(sids: frozenset[str]) -> list[str]:
             return [sid for sid in sids if sid == "CH1"]
@@ -68,7 +96,9 @@ async def app(feed: PlayedFeed) -> web.Application:
     app = web.Application()
     app.add_routes([*pages.routes(), web.get("/page", page), web.get("/events", stream)])
     pages.attach(app)
-    app[SERVICE] = SimpleNamespace(feed=feed)  # type: ignore[assignment]
+    app[SERVICE] = SimpleNamespace(  # type: ignore[assignment]
+        feed=feed, reader=reader, writer=SimpleNamespace(now=lambda: 0)
+    )
     return app
 
 
@@ -139,6 +169,7 @@ async def test_a_stream_tells_of_what_matters_and_resumes_where_it_was(
     client = await aiohttp_client(app)
     async with client.get("/events", headers={"Last-Event-ID": "7"}) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
+        assert answer.headers["X-Accel-Buffering"] == "no"
         assert [kind for kind, _, _ in await events(answer, 1)] == ["hello"]
         feed.queue.put_nowait(Told("8", frozenset({"CH2"})))
         feed.queue.put_nowait(Told("9", frozenset({"CH1", "CH2"})))
@@ -178,3 +209,25 @@ async def test_stopping_ends_the_streams_and_is_not_held_up(
     await client.server.close()
     assert loop.time() - began < 1.0
     assert not app[streams.STREAMS].is_watching(GRACE.id, "CH1")
+
+
+async def test_while_a_stream_is_open_it_is_asked_whether_its_sign_in_holds_and_then_no_more(
+    aiohttp_client: AiohttpClient, app: web.Application, reader: PlayedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "EVERY_S", 0.01)
+    client = await aiohttp_client(app)
+    async with client.get("/events") as answer, asyncio.timeout(5):
+        assert [kind for kind, _, _ in await events(answer, 1)] == ["hello"]
+        reader.fails = True
+        await reader.is_asked_again()
+        reader.fails = False
+        await reader.is_asked_again()
+        assert app[streams.STREAMS].is_watching(GRACE.id, "CH1")
+        reader.held.clear()
+        assert [kind for kind, _, _ in await events(answer, 1)] == ["over"]
+        assert await answer.content.read() == b""
+    assert not app[streams.STREAMS].tokens()
+    for _ in range(reader.questions.qsize()):
+        reader.questions.get_nowait()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.is_asked_again(), 0.1)

@@ -2,13 +2,14 @@
 
 It says that something changed and never what: the page asks again, so rights are checked where they always are. Events:
 `hello` once, `change` with {"sids": [...]} (null: read again whatever is shown), `tick` when nothing happened for a
-while, so that a page knows a dead connection from a quiet one, and `elsewhere` to the oldest stream of somebody who
-opens too many: browsers grant a site few connections, and pages need some of them.
+while, so that a page knows a dead connection from a quiet one, `over` once the reader is signed in no more, and
+`elsewhere` to the oldest stream of somebody who opens too many: browsers grant a site few connections, and pages need
+some of them.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,7 +18,9 @@ import structlog
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
+from orchestrator.pages.leaving import Doorkeeper
 from orchestrator.people.rights import PERSON
+from orchestrator.people.sessions import TOKEN
 from orchestrator.service import SERVICE
 from storage.errors import StorageError
 
@@ -30,15 +33,18 @@ STREAMS_MAX: Final = 4
 RETRY_MS: Final = 1000
 # Ours is `tick`, which a page can hear; the library's would only cost.
 _NEVER_S: Final = 86_400.0
+# The second asks nginx not to hold back what comes.
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 Relevant = Callable[[frozenset[str]], Awaitable[Iterable[str]]]
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One open stream. `end`: why it ends, `elsewhere` or `shutdown`, once it must."""
+    """One open stream. `end`: why it ends, `elsewhere`, `over` or `shutdown`, once it must; `token`: the sign-in's."""
 
     end: "asyncio.Future[str]"
     about: str
+    token: str
 
 
 @dataclass(slots=True)
@@ -49,9 +55,9 @@ class Streams:
     _ended: bool = False
 
     @contextmanager
-    def admitted(self, person_id: int, about: str) -> Iterator[Stream]:
+    def admitted(self, person_id: int, about: str, token: str) -> Iterator[Stream]:
         """A stream while it is open; the oldest of somebody who has too many ends."""
-        stream = Stream(asyncio.get_running_loop().create_future(), about)
+        stream = Stream(asyncio.get_running_loop().create_future(), about, token)
         if self._ended:
             stream.end.set_result("shutdown")
         theirs = self._of.setdefault(person_id, [])
@@ -69,22 +75,38 @@ class Streams:
         """Whether somebody has a stream open about this, or about everything of his (an empty `about`)."""
         return any(stream.about in ("", about) and not stream.end.done() for stream in self._of.get(person_id, ()))
 
+    def tokens(self) -> set[str]:
+        """The sign-ins that have a stream open."""
+        return {stream.token for stream in self._all()}
+
+    def end_of(self, tokens: Collection[str]) -> None:
+        """End the streams of these sign-ins, which are over."""
+        for stream in self._all():
+            if stream.token in tokens:
+                _end(stream, "over")
+
     def end_all(self) -> None:
         """End every stream, and each that comes yet: the service stops."""
         self._ended = True
-        for stream in [stream for theirs in self._of.values() for stream in theirs]:
+        for stream in self._all():
             _end(stream, "shutdown")
+
+    def _all(self) -> list[Stream]:
+        return [stream for theirs in self._of.values() for stream in theirs]
 
 
 STREAMS: Final = web.AppKey("streams", Streams)
+DOORKEEPER: Final = web.AppKey("doorkeeper", Doorkeeper)
 
 
 def attach(app: web.Application) -> None:
     """Let the application have streams, which end when it begins to stop and so hold nothing up."""
     streams = app[STREAMS] = Streams()
+    doorkeeper = app[DOORKEEPER] = Doorkeeper(streams.tokens, streams.end_of)
 
     async def end_all(_app: web.Application) -> None:
         streams.end_all()
+        await doorkeeper.rest()
         await asyncio.sleep(0)
 
     app.on_shutdown.append(end_all)
@@ -93,13 +115,13 @@ def attach(app: web.Application) -> None:
 async def live(request: web.Request, relevant: Relevant, about: str = "") -> web.StreamResponse:
     """Tell a page when to ask again, until either side leaves. `relevant` gives those of the changed conversations that
     matter to it; `about` is the conversation it shows, empty for a list of all that are the reader's."""
-    feed = request.app[SERVICE].feed
-    person = request[PERSON]
+    service = request.app[SERVICE]
     with (
-        feed.subscribe(request.headers.get("Last-Event-ID")) as changes,
-        request.app[STREAMS].admitted(person.id, about) as stream,
+        service.feed.subscribe(request.headers.get("Last-Event-ID")) as changes,
+        request.app[STREAMS].admitted(request[PERSON].id, about, request[TOKEN]) as stream,
     ):
-        async with sse_response(request, ping_interval=_NEVER_S, headers={"X-Content-Type-Options": "nosniff"}) as to:
+        request.app[DOORKEEPER].look_after(service)
+        async with sse_response(request, ping_interval=_NEVER_S, headers=_HEADERS) as to:
             # The browser leaving, or no longer reading, is how a stream usually ends.
             with suppress(ConnectionResetError, TimeoutError):
                 await to.send("", event="hello", retry=RETRY_MS)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from orchestrator.people import sessions
 from orchestrator.people.origins import carries_token, is_from_us
-from orchestrator.people.rights import PERSON, Handler, Right, right_of, used_by
+from orchestrator.people.rights import Handler, Right, right_of, used_by
 from storage.errors import StorageError
 
 log = structlog.get_logger()
@@ -85,9 +85,9 @@ def _told(request: web.Request, status: int, what: str, advice: str) -> web.Resp
     """A refusal, as a page for a person and as JSON for a program."""
     if "text/html" not in request.headers.get("Accept", ""):
         return web.json_response({"error": f"{what} {advice}"}, status=status)
-    from orchestrator.people.rendering import render
+    from orchestrator.pages.rendering import render
 
-    return render(request, "refused.html", status, what=what, advice=advice, is_known=PERSON in request)
+    return render(request, "people/refused.html", status, what=what, advice=advice)
 
 
 def require_rights(app: web.Application) -> None:

@@ -106,16 +106,16 @@ def page(
 ) -> web.Response:
     """The form, with what went wrong."""
     # What it imports takes a while to load, and no start should wait for it.
-    from orchestrator.people.rendering import render
+    from orchestrator.pages.rendering import render
 
     secret = sessions.read_cookie(request, FORM)
     fresh = secret is None
     secret = secret or sessions.new_token()
     response = render(
         request,
-        "signin.html",
+        "people/signin.html",
         status,
-        token=sessions.form_token(secret),
+        csrf=sessions.form_token(secret),
         problem=problem,
         login=login[: people.LOGIN_MAX],
         going_to=going_to or "",
@@ -129,12 +129,6 @@ def page(
     return response
 
 
-async def _style(_request: web.Request) -> web.Response:
-    from orchestrator.people.rendering import HEADERS, STYLE
-
-    return web.Response(text=STYLE, content_type="text/css", headers={**HEADERS, "Cache-Control": "no-cache"})
-
-
 def _text(form: Any, name: str) -> str:
     found = form.get(name, "")
     return found if isinstance(found, str) else ""
@@ -145,6 +139,5 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/signin", used_by(EVERYBODY, show)),
         web.post("/signin", used_by(EVERYBODY, sign_in)),
-        web.get("/signin/signin.css", used_by(EVERYBODY, _style)),
         web.post("/signout", open_to(SIGNED_IN, sign_out)),
     ]

@@ -7,6 +7,7 @@ kept in memory: every request asks the database, so whoever is disabled is out w
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -93,10 +94,11 @@ async def who(request: web.Request) -> Person | None:
     return request[PERSON]
 
 
-async def is_still_signed_in(request: web.Request) -> bool:
-    """Whether the sign-in that a request came with holds yet: what goes on for long asks now and then. Raises
-    StorageError."""
-    return await _sign_in(request.app[SERVICE], request[TOKEN]) is not None
+async def over(service: Service, tokens: Collection[str]) -> set[str]:
+    """Those tokens whose sign-ins hold no more: what goes on for long asks now and then. Raises StorageError."""
+    of, now = {digest(token): token for token in tokens}, service.writer.now()
+    found = await service.reader.read(lambda connection: people.who_hold(connection, of, now))
+    return {token for hashed, token in of.items() if hashed not in found}
 
 
 async def _sign_in(service: Service, token: str) -> SignIn | None:

@@ -7,9 +7,11 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from orchestrator import asking
 from orchestrator.callbacks import name_of
 from orchestrator.errors import EffectError
 from orchestrator.pages import render
+from orchestrator.pages.words import line
 from orchestrator.phone.conversation import leave_note, own_conversation
 from orchestrator.phone.desk import REASON_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import customer_name
@@ -42,12 +44,12 @@ async def hand_over_form(desk: Desk) -> web.StreamResponse:
 
 
 async def hand_over(desk: Desk) -> web.StreamResponse:
-    """Hand it over. The note is the reason, and stays with the conversation for who comes next."""
+    """Hand it over. The note is the reason, and stays with the conversation, whole, for who comes next."""
     sid = await desk.own(desk.request.match_info["sid"])
     token = await token_of(desk.request)
     to = await field(desk.request, "to", 300, "Choose whom to hand the conversation to.")
     note = await field(desk.request, "note", REASON_MAX)
-    await _hand(desk, sid, to, note or NO_REASON, token)
+    await _hand(desk, sid, to, _reason(note, NO_REASON), token)
     if note:
         await leave_note(desk, sid, note)
     return done(desk.request, "/app?done=handed")
@@ -75,9 +77,14 @@ async def close_form(desk: Desk) -> web.StreamResponse:
 async def close(desk: Desk) -> web.StreamResponse:
     """Close it for good."""
     sid = await desk.own(desk.request.match_info["sid"])
-    reason = await field(desk.request, "note", REASON_MAX)
-    await desk.service.acts.close(sid, desk.person, reason or "The worker closed it.", await token_of(desk.request))
+    reason = _reason(await field(desk.request, "note", REASON_MAX), "The worker closed it.")
+    await desk.service.acts.close(sid, desk.person, reason, await token_of(desk.request))
     return done(desk.request, "/app?done=closed")
+
+
+def _reason(note: str, otherwise: str) -> str:
+    """A note as the audit log keeps it, which takes fewer characters."""
+    return line(note, asking.REASON_MAX) or otherwise
 
 
 async def _colleagues(desk: Desk) -> list[Colleague]:

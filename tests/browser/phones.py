@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, ViewportSize
 
 from orchestrator.sandbox.server import start as start_sandbox
 from tests.e2e.conftest import House
@@ -24,7 +25,8 @@ async def new_house(folder: Path) -> AsyncIterator[House]:
     """A house with everything running, for the loop of the browser."""
     async with AsyncExitStack() as stack:
         house = House(folder, await stack.enter_async_context(aiohttp.ClientSession()))
-        stack.callback(house.socket.close)
+        # A test may put another in its place.
+        stack.callback(lambda: house.socket.close())
         house.sandbox = await start_sandbox("127.0.0.1", 0, house.url)
         stack.push_async_callback(house.sandbox.stop)
         await house.start()
@@ -36,7 +38,8 @@ async def new_house(folder: Path) -> AsyncIterator[House]:
 async def at(
     browser: Browser, house: House, login: str, size: ViewportSize = PHONE, **more: Any
 ) -> AsyncIterator[Page]:
-    """A page of somebody who is signed in. It fails when a script raised, or something broke the security policy."""
+    """A page of somebody who is signed in. It fails when a script raised, something broke the security policy, or a
+    dialog of the browser's own came up."""
     options: dict[str, Any] = {"viewport": size, "service_workers": "block"} | more
     context = await browser.new_context(**options)
     await context.add_cookies(await _cookies(house, login))
@@ -47,7 +50,12 @@ async def at(
         if "Content Security Policy" in message.text:
             faults.append(message.text)
 
+    async def asked(dialog: Dialog) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
     page.on("console", heard)
+    page.on("dialog", asked)
     page.on("pageerror", lambda error: faults.append(str(error)))
     try:
         yield page
@@ -75,3 +83,38 @@ async def twin(page: Page, path: str) -> Any:
     answer = await page.context.request.get(re.match(r"https?://[^/]+", page.url)[0] + path)  # type: ignore[index]
     assert answer.ok, answer.status
     return json.loads(await answer.text())
+
+
+# What a screen reader says of what has the focus.
+_FOCUSED = """(() => {
+    const copy = document.activeElement.cloneNode(true);
+    for (const part of copy.querySelectorAll("[aria-hidden=true]")) part.remove();
+    return copy.getAttribute("aria-label") ?? copy.textContent;
+})()"""
+
+
+async def tab_to(page: Page, name: str, backwards: bool = False) -> None:
+    """Go on with Tab until what has the focus is called this, or begins so."""
+    for _ in range(40):
+        await page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        said = re.sub(r"\s+", " ", await page.evaluate(_FOCUSED)).strip()
+        if said == name or (said.startswith(name) and name not in ("Close",)) or (len(name) > 8 and name in said):
+            return
+    raise AssertionError(f"Tab never came to {name}")
+
+
+async def is_unharmed(page: Page) -> None:
+    """Nothing ran, nothing leads where something would, and the page is as wide as its window."""
+    assert await page.evaluate("window.harmed") is None
+    strange = """[...document.querySelectorAll('a[href], form[action], iframe, img[src]')]
+        .map((it) => it.href ?? it.action ?? it.src)
+        .filter((it) => !/^(https?:|mailto:)/.test(it))"""
+    assert await page.evaluate(strange) == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+    assert await page.evaluate("document.querySelectorAll('iframe, object, embed, base').length") == 0
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds, each with the element it is about."""
+    found = await Axe().run(page)
+    return [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]

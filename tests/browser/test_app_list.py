@@ -1,11 +1,13 @@
 """The list on a worker's phone: it follows what is committed, and says so when it cannot."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from storage.unit import Unit
 from tests.browser.phones import ADA, DESK, GRACE, MARIA, ROBERT, at, new_house, with_worker
@@ -81,6 +83,35 @@ async def test_what_is_lost_is_said_and_nothing_is_missed(browser: Browser, hous
         await expect(page.locator("#connection")).to_be_hidden()
 
 
+async def test_a_late_answer_does_not_hide_that_the_connection_is_lost(browser: Browser, house: House) -> None:
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if asked.is_set():
+            await route.abort()
+            return
+        answer = await route.fetch()
+        asked.set()
+        await goes_on.wait()
+        await route.fulfill(response=answer)
+
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        await expect(page.get_by_text("No conversations")).to_be_visible()
+        await page.evaluate(
+            "document.addEventListener('live:updated', () => { document.documentElement.dataset.updated = 'late'; })"
+        )
+        await page.route(f"{house.url}/app", late)
+        await with_worker(house)
+        await asked.wait()
+        await house.stop()
+        await expect(page.locator("#connection")).to_contain_text("Connection lost")
+        await page.evaluate("delete document.documentElement.dataset.updated")
+        goes_on.set()
+        await expect(page.locator("html")).to_have_attribute("data-updated", "late")
+        await expect(page.locator("#connection")).to_contain_text("Connection lost")
+
+
 async def test_the_switch_says_what_is_true(browser: Browser, house: House) -> None:
     async with at(browser, house, GRACE) as page:
         await page.goto(f"{house.url}/app")
@@ -129,8 +160,11 @@ async def test_five_thousand_conversations_do_not_slow_the_list(browser: Browser
 
     await house.service.writer.run(plant)
     async with at(browser, house, GRACE) as page:
+        began = time.perf_counter()
         await page.goto(f"{house.url}/app")
         await expect(page.locator("#rows > li")).to_have_count(50)
+        # A fifth of a second on a quiet machine.
+        assert time.perf_counter() - began < 5
         await house.say(MARIA, "I am here, too")
         await expect(page.locator("#rows > li").first).to_contain_text("I am here, too", timeout=3000)
         await page.get_by_role("link", name="Older conversations").click()

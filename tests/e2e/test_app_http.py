@@ -187,6 +187,20 @@ async def test_a_conversation_is_handed_to_a_colleague_with_a_note(house: House,
     assert "Wants a refund." not in str(await house.said(sid))
 
 
+async def test_a_long_note_goes_with_the_conversation_whole(house: House, grace: Visitor, ada: Visitor) -> None:
+    sid = await with_grace(house)
+    note = "Wants a refund. " * 100
+    sent = {"to": f"worker:{ADA}", "note": note, "token": "token-0001"}
+    assert (await grace.post(f"/app/c/{sid}/hand-over", **sent)).leads_to == "/app?done=handed"
+
+    async def is_adas() -> bool:
+        return await house.identities(sid) == [ADA]
+
+    await house.until(is_adas)
+    assert [one["body"] for one in (await found(ada, f"/app/c/{sid}.json"))["notes"]] == [note.strip()]
+    assert (await ada.post(f"/app/c/{sid}/close", note=note, token="token-0002")).leads_to == "/app?done=closed"
+
+
 @pytest.mark.parametrize(("to", "state"), [("queue", "with_worker"), ("bot", "awaiting_choice")])
 async def test_a_conversation_goes_back_to_the_queue_or_the_assistant(
     house: House, grace: Visitor, to: str, state: str

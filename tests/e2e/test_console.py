@@ -13,13 +13,13 @@ from sqlalchemy import insert, update
 from orchestrator.console.story import considered_of, gist_of, indented
 from states.events import ConversationClosed
 from storage import codec, notes
-from storage.schema import inbox, outbox
+from storage.schema import inbox, outbox, person
 from tests.e2e.conftest import BOTH, House
 from tests.visitors import Answer, Visitor, visiting
 
 DATABASES = BOTH
 MARIA, ROBERT = "+15550100001", "+15550100002"
-ADA, GRACE = "ada@example.test", "grace@example.test"
+ADA, GRACE, ALAN = "ada@example.test", "grace@example.test", "alan@example.test"
 SUPERVISOR, DEVELOPER, ADMIN = "supervisor@example.test", "developer@example.test", "admin@example.test"
 
 
@@ -236,6 +236,24 @@ async def test_a_supervisor_assigns_and_closes_with_reasons_that_are_kept(house:
     page = (await boss.get("/console/audit")).text
     assert "She asked on the phone" in page
     assert "This conversation is closed, which is final." in (await boss.get(f"/console/c/{sid}")).text
+
+
+async def test_a_supervisor_who_is_a_worker_takes_over(house: House, boss: Visitor) -> None:
+    sid = await with_grace(house)
+    promoted = update(person).where(person.c.login == ALAN).values(role="supervisor")
+    await house.service.writer.run(lambda unit: unit.connection.execute(promoted))
+    assert 'value="take"' not in (await boss.get(f"/console/c/{sid}")).text
+    async with visiting(house.url) as alan:
+        await alan.tap(ALAN)
+        assert 'value="take"' in (await alan.get(f"/console/c/{sid}")).text
+        assert (await act(alan, sid, "take", "She is unhappy")).leads_to == f"/console/c/{sid}?did=take"
+
+        async def is_his() -> bool:
+            return await house.identities(sid) == [ALAN]
+
+        await house.until(is_his)
+        assert (await alan.get(f"/app/c/{sid}")).status == 200
+        assert await audit_of(alan, sid) == [(ALAN, "hand_to_worker", "She is unhappy", "done")]
 
 
 async def test_a_customer_is_handed_to_the_queue_and_to_the_assistant(house: House, boss: Visitor) -> None:

@@ -1,14 +1,14 @@
 """The guard of pages for people: whom it leads where, what a handler finds, and what becomes of the answer."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
 from orchestrator.people.guarding import csrf_of, open_to
 from orchestrator.people.rights import PERSON, SERVE, WATCH
-from orchestrator.people.sessions import is_still_signed_in
 from orchestrator.service import SERVICE
 from storage import people
 from storage.errors import StorageError
@@ -33,17 +33,6 @@ async def stored_nowhere(_request: web.Request) -> web.Response:
     raise StorageError("the store is closed")
 
 
-async def streamed(request: web.Request) -> web.StreamResponse:
-    """An answer that goes on until the sign-in ends."""
-    response = web.StreamResponse()
-    await response.prepare(request)
-    while await is_still_signed_in(request):
-        await response.write(b"still\n")
-        service = request.app[SERVICE]
-        await service.writer.run(lambda unit: people.disable(unit.connection, ADA, unit.now))
-    return response
-
-
 @pytest.fixture
 async def pages(house: House) -> AsyncIterator[str]:
     """The address of a few more pages over the house's service; cookies know no ports."""
@@ -56,7 +45,6 @@ async def pages(house: House) -> AsyncIterator[str]:
             web.get("/watched", open_to(WATCH, mine)),
             web.post("/take", open_to(SERVE, take)),
             web.get("/stored", open_to(SERVE, stored_nowhere)),
-            web.get("/streamed", open_to(SERVE, streamed)),
         ]
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -96,7 +84,7 @@ async def test_a_page_leads_to_the_sign_in_and_back(pages: str) -> None:
         ("/mine.json", {}),
         ("/mine?format=json", {}),
         ("/mine", {"Accept": "application/json"}),
-        ("/streamed", {"Accept": "text/event-stream"}),
+        ("/mine", {"Accept": "text/event-stream"}),
         ("/mine", {"Sec_Fetch_Dest": "empty"}),
         ("/mine", {"Sec_Fetch_Dest": "image"}),
     ],
@@ -129,5 +117,32 @@ async def test_a_form_that_cannot_be_read_is_refused(ada: Visitor) -> None:
         assert response.status == 403
 
 
-async def test_a_stream_can_find_out_that_the_sign_in_has_ended(ada: Visitor) -> None:
-    assert (await ada.get("/streamed")).text == "still\n"
+async def leaves_by_signing_out(house: House, ada: Visitor) -> None:
+    await ada.post("/signout")
+
+
+async def is_disabled(house: House, ada: Visitor) -> None:
+    await house.service.writer.run(lambda unit: people.disable(unit.connection, ADA, unit.now))
+
+
+async def gets_another_password(house: House, ada: Visitor) -> None:
+    await house.service.writer.run(lambda unit: people.set_password(unit.connection, ADA, "hash"))
+
+
+@pytest.mark.parametrize("leaves", [leaves_by_signing_out, is_disabled, gets_another_password])
+async def test_whoever_is_signed_in_no_more_is_told_nothing_more(
+    house: House, leaves: Callable[[House, Visitor], Awaitable[None]]
+) -> None:
+    async with visiting(house.url) as ada, visiting(house.url) as other:
+        await ada.tap(ADA)
+        await other.tap("grace@example.test")
+        async with (
+            ada.session.get(f"{house.url}/app/events") as stream,
+            other.session.get(f"{house.url}/app/events") as others,
+        ):
+            assert await stream.content.readuntil(b"\r\n\r\n")
+            await leaves(house, ada)
+            async with asyncio.timeout(3):
+                assert b"event: over" in await stream.content.read()
+            assert (await ada.get("/app/events", Accept="text/event-stream")).status == 401
+            assert not others.content.at_eof()

@@ -57,6 +57,7 @@ async def test_options_go_before_settings_and_port_0_is_any(place: Place) -> Non
     phone = service.wait_for("The sandbox").split()[-1]
     place.url = service.wait_for("listens").split()[3]
     assert place.url.startswith("http://localhost:")
+    assert f"{place.url}/app, supervisors at {place.url}/console" in service.said
     place.sandbox_url = phone
     assert (await place.quiet(await place.say(MARIA, "Hello")))["state"] == "awaiting_choice"
 

@@ -76,7 +76,7 @@ export function refresh() {
       try {
         await ask();
         failures = 0;
-        if (source?.readyState !== EventSource.CLOSED) found();
+        if (!source || source.readyState === EventSource.OPEN) found();
       } catch {
         failures += 1;
         lost();
@@ -107,6 +107,11 @@ function open(url) {
     // Somebody has many pages open. This one rests until it is looked at.
     source.close();
     if (document.visibilityState === "visible") setTimeout(() => open(url), 15000);
+  });
+  source.addEventListener("over", () => {
+    // Signed out, here or elsewhere: the page is asked for, and the sign-in comes.
+    source.close();
+    refresh();
   });
   source.addEventListener("error", () => {
     lost();
