@@ -76,6 +76,7 @@ class Answer:
     status: int
     changes: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
