@@ -63,8 +63,11 @@ def call_of(fields: Fields) -> Call:
 
 async def play(sandbox: Sandbox, call: Call) -> None:
     """Ring, do what the caller does, and tell the status callback when it is over."""
-    base = sandbox.service_url.rstrip("/")
-    document = await _asked(sandbox, call, f"{base}/voice", {"CallStatus": "ringing"})
+    targets = sandbox.webhooks.targets.voice
+    if not targets.url or targets.application_sid:
+        call.error = "nobody answers: the number has no voice URL, or an application's"
+        return
+    document = await _asked(sandbox, call, targets.url, {"CallStatus": "ringing"})
     try:
         for _ in range(_DOCUMENTS_MAX):
             document = await _played(sandbox, call, document)
@@ -72,7 +75,8 @@ async def play(sandbox: Sandbox, call: Call) -> None:
         pass
     talked = call.duration_s if call.dialed and call.dial == "completed" else 0
     told = {"CallStatus": "completed", "CallDuration": str(talked + 5)}
-    await sandbox.webhooks.voice(f"{base}/voice/status", _pairs(call, told))
+    if targets.status_callback:
+        await sandbox.webhooks.voice(targets.status_callback, _pairs(call, told))
 
 
 async def _played(sandbox: Sandbox, call: Call, document: Document) -> Document:
