@@ -22,7 +22,6 @@ from orchestrator.verified import verified_form
 from orchestrator.voice import callers, calls, twiml, words
 from states.calls import ENDED, Call, Outcome
 from states.customers import Customer
-from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.unit import Unit
 
@@ -45,6 +44,10 @@ _FINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled
 T = TypeVar("T")
 
 
+class _NotKept(Exception):
+    """The store did not take it."""
+
+
 async def voice(request: web.Request) -> web.Response:
     """Somebody calls: his choice, where there is one."""
     form, service = await _form(request), request.app[SERVICE]
@@ -53,7 +56,8 @@ async def voice(request: web.Request) -> web.Response:
         return _answer(twiml.goodbye(words.NUMBER_HIDDEN, words.ENGLISH))
     customer = await _customer(service, call.caller)
     language, owner = words.language_of(customer), None if customer is None else customer.worker
-    among = callers.pairs(call.caller, call.called)
+    sender = callers.sender(call.caller, call.called, service.settings.proxy_numbers)
+    among = callers.pairs(call.caller, sender)
 
     def work(unit: Unit) -> Call:
         identity = callers.same_worker(unit, among, owner)
@@ -62,7 +66,7 @@ async def voice(request: web.Request) -> web.Response:
 
     try:
         kept = await _commit(service, call, work)
-    except (TimeoutError, StorageError):
+    except _NotKept:
         return _answer(twiml.goodbye(words.TROUBLE, language))
     if kept.identity is None:
         return _answer(twiml.goodbye(words.NOBODY_YET, kept.language))
@@ -77,7 +81,7 @@ async def choice(request: web.Request) -> web.Response:
         known = await _commit(service, call, lambda unit: calls.stored(unit, call.call_sid)) or call
         worker = await _worker(service, known.identity) if wants_to_talk else None
         kept = await _commit(service, call, lambda unit: _chosen(unit, known, wants_to_talk, worker))
-    except (TimeoutError, StorageError):
+    except _NotKept:
         return _answer(twiml.goodbye(words.TROUBLE, words.ENGLISH))
     if kept.outcome is None and worker is not None and worker.rings_at is not None:
         return _answer(twiml.through(kept, worker.rings_at, service.settings.public_url))
@@ -102,7 +106,7 @@ async def ended(request: web.Request) -> web.Response:
     duration_s = form.integer("DialCallDuration", needed=False) or 0
     try:
         kept = await _commit(service, call, lambda unit: calls.over(unit, call, outcome, duration_s))
-    except (TimeoutError, StorageError):
+    except _NotKept:
         return _answer(twiml.hang_up() if outcome in ENDED else twiml.goodbye(words.TROUBLE, words.ENGLISH))
     if kept.outcome in ENDED:
         return _answer(twiml.hang_up())
@@ -119,7 +123,7 @@ async def status(request: web.Request) -> web.Response:
     duration_s = form.integer("CallDuration", needed=False) or 0
     try:
         await _commit(service, call, lambda unit: calls.left(unit, call, duration_s))
-    except (TimeoutError, StorageError) as error:
+    except _NotKept as error:
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from error
     return web.Response(status=204)
 
@@ -157,9 +161,10 @@ async def _commit(service: Service, call: Call, work: Callable[[Unit], T]) -> T:
     deadline = asyncio.get_running_loop().time() + STORE_LIMIT_S
     try:
         done = await service.writer.run(work, calls.about(call.call_sid, call.caller), deadline)
-    except (TimeoutError, StorageError) as error:
+    except Exception as error:
+        # Whatever it is, the caller must not hear an error tone.
         log.error("call_not_stored", call_sid=call.call_sid, error=type(error).__name__, reason=str(error))
-        raise
+        raise _NotKept from error
     reached("answer")
     service.intake.on_due()
     return done
