@@ -10,10 +10,9 @@ from aiohttp import web
 from orchestrator.callbacks import name_of
 from orchestrator.errors import EffectError
 from orchestrator.pages import render
-from orchestrator.phone.conversation import own_conversation
+from orchestrator.phone.conversation import leave_note, own_conversation
 from orchestrator.phone.desk import REASON_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import customer_name
-from storage import notes
 
 log = structlog.get_logger()
 COLLEAGUE: Final = "worker:"
@@ -50,7 +49,7 @@ async def hand_over(desk: Desk) -> web.StreamResponse:
     note = await field(desk.request, "note", REASON_MAX)
     await _hand(desk, sid, to, note or NO_REASON, token)
     if note:
-        await desk.service.writer.run(lambda unit: notes.add(unit, sid, desk.identity, note, unit.now))
+        await leave_note(desk, sid, note)
     return done(desk.request, "/app?done=handed")
 
 

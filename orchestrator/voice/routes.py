@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import structlog
 from aiohttp import web
 
+from orchestrator.answering import answered
 from orchestrator.bodies import Form
 from orchestrator.errors import CrmUnavailable, EffectError, MalformedWebhook
 from orchestrator.looker import CALL
@@ -187,4 +188,4 @@ def routes() -> list[web.RouteDef]:
         "/voice/ended": ended,
         "/voice/status": status,
     }
-    return [web.post(path, used_by(TWILIO, handler)) for path, handler in handlers.items()]
+    return [web.post(path, used_by(TWILIO, answered(path, handler))) for path, handler in handlers.items()]
