@@ -12,7 +12,7 @@ from orchestrator.voice import calls, words
 from states.calls import CALL_MISSED, CALL_NOT_TAKEN
 from states.customers import Channel, Consent, Customer
 from states.texts import WELCOME
-from storage import threads
+from storage import boards, threads
 from storage.customers import save_customer
 from storage.schema import conversation, inbox
 from storage.writer import wall_clock
@@ -275,6 +275,21 @@ async def test_what_twilio_refuses_for_good_is_parked_and_can_be_replayed(house:
     row = await placed(house, heard["call_sid"])
     assert row.status == "parked"
     assert "Rejected" in row.last_error
+
+
+async def test_a_call_that_lasts_is_no_trouble_and_one_that_was_given_up_is(house: House) -> None:
+    async def trouble() -> list[str]:
+        found = await house.service.reader.read(lambda connection: boards.trouble(connection, 9))
+        return [row.key for row in found.undecided]
+
+    await owned(house)
+    form = {"CallSid": "CA" + "6" * 32, "From": OWNED, "To": PROXY}
+    assert "press 1" in (await knock(house, "/voice", form)).text
+    assert await trouble() == []
+    await house.post("/sandbox/faults", {"errors": {"400": 1.0}}, "PUT")
+    await knock(house, "/voice/choice", form)
+    await placed(house, form["CallSid"])
+    assert await trouble() == [calls.key_of(form["CallSid"])]
 
 
 async def test_an_open_call_survives_a_restart(house: House) -> None:
