@@ -12,7 +12,7 @@ from orchestrator.voice import calls, words
 from states.calls import CALL_MISSED, CALL_NOT_TAKEN
 from states.customers import Channel, Consent, Customer
 from states.texts import WELCOME
-from storage import boards, threads
+from storage import boards, parked, threads
 from storage.customers import save_customer
 from storage.schema import conversation, inbox
 from storage.writer import wall_clock
@@ -259,6 +259,18 @@ async def test_a_call_that_is_answered_is_told_in_the_last_conversation_of_the_t
     assert await conversations(house, OWNED) == [sid]
 
 
+@on_both
+async def test_calls_and_a_message_at_the_same_time_meet_in_one_conversation(house: House) -> None:
+    heard = await asyncio.gather(call(house, STRANGER), call(house, STRANGER), house.say(STRANGER, "Hello"))
+    for one in heard[:2]:
+        assert (await placed(house, one["call_sid"])).status == "done"
+    still_open = [sid for sid in await conversations(house, STRANGER) if (await house.dump(sid))["state"] != "closed"]
+    assert len(still_open) == 1
+    assert {one["call_sid"] for one in await told(house, still_open[0])} == {one["call_sid"] for one in heard[:2]}
+    record = await house.until(lambda: house.record(still_open[0]))
+    assert "Hello" in [message["body"] for message in record["messages"]]
+
+
 async def test_what_twilio_cuts_off_ends_in_one_conversation(house: House) -> None:
     await house.post("/sandbox/faults", {"seed": 3, "cut_after_commit": 0.7}, "PUT")
     await call(house, STRANGER)
@@ -275,6 +287,11 @@ async def test_what_twilio_refuses_for_good_is_parked_and_can_be_replayed(house:
     row = await placed(house, heard["call_sid"])
     assert row.status == "parked"
     assert "Rejected" in row.last_error
+    await house.post("/sandbox/faults", {}, "PUT")
+    await house.service.writer.run(lambda unit: parked.replay_event(unit.connection, row.key, unit.now))
+    sid = await the_one(house, STRANGER)
+    await house.quiet(sid)
+    assert await house.said(sid) == [("system", CALL_MISSED["en"])]
 
 
 async def test_a_call_that_lasts_is_no_trouble_and_one_that_was_given_up_is(house: House) -> None:
