@@ -15,11 +15,12 @@ from orchestrator import console, debug, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold
 from orchestrator.adapters.guarded_crm import GuardedCrm
-from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
+from orchestrator.bots.choosing import bot_of, texts_of
+from orchestrator.bots.menu_texts import tongues
 from orchestrator.crms import crm_of
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
@@ -31,7 +32,7 @@ from orchestrator.people.guarding import require_rights
 from orchestrator.people.reception import add_reception, insist_on_people, open_reception
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
-from orchestrator.ports import Bot, Workers
+from orchestrator.ports import Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
@@ -43,6 +44,8 @@ from orchestrator.voice.placing import Placer
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
+from states.texts import SPOKEN
+from storage import people
 from storage.engine import is_postgres, writing_engine
 from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
@@ -95,7 +98,8 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
-    directory = Directory(workers)
+    tongue = tongues(texts_of(settings), settings.bot_languages)
+    directory = Directory(workers, tongue, lambda: reader.read(people.identities))
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
@@ -104,11 +108,12 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         conversations,
         workers,
         directory,
-        _bot(settings, session),
+        bot_of(settings, session, reader),
         crm,
         writer,
         settings.quiet_period_s,
         settings.effect_timeout_s,
+        frozenset(SPOKEN) - frozenset(settings.bot_languages),
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
@@ -123,6 +128,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         workers,
         Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
         Pictures(reader, _media(settings, client, session)),
+        settings.whatsapp_templates,
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
     )
@@ -192,12 +198,3 @@ def _twilio(
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
     credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
     return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
-
-
-def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:
-    if settings.bot == "http":
-        from orchestrator.adapters.http_bot import HttpBot
-
-        assert settings.bot_url is not None, "settings refuse BOT=http without BOT_URL"
-        return HttpBot(session, settings.bot_url, settings.bot_timeout_s)
-    return MenuBot()

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.bots.contract import tidied
 from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
 from orchestrator.intake import Outcome
@@ -22,6 +23,7 @@ from states.effects import (
     FindWorker,
     RemoveParticipant,
     SendMessage,
+    SendTemplate,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
@@ -29,14 +31,18 @@ from states.effects import (
 from states.events import BotReplied, ConversationClosed, CustomerFound, Event, NobodyAvailable, NoSuchWorker
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
+from states.texts import primary
 from storage import outbox
 from storage.failpoints import reached
 from storage.lanes import Due
+from storage.reach import hindrance
 from storage.unit import Unit
 from storage.writer import Batches
 
 # A list may lag behind what was written; a second look after this long is believed.
 SECOND_PROBE_S = 5.0
+# What leaves this soon after it was decided was decided knowing what the customer wanted.
+PROMPT_MS = 200
 # How long an effect may wait for its turn after it was marked running, and still count as sent when it was.
 TURN_S = 1.0
 
@@ -44,7 +50,7 @@ TURN_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Performer:
     """Everything effects are performed through. `quiet_s`: the wait after an ambiguous call; `timeout_s`: how long one
-    call may take."""
+    call may take; `unspoken`: languages the program could speak and is not to."""
 
     conversations: Conversations
     workers: Workers | None
@@ -54,12 +60,13 @@ class Performer:
     writer: Batches
     quiet_s: float
     timeout_s: float = 8.0
+    unspoken: frozenset[str] = frozenset()
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
         """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
         match effect:
-            case SendMessage():
-                return await self._send_message(due, effect)
+            case SendMessage() | SendTemplate():
+                return await self._send(due, effect)
             case AddParticipant():
                 return await self._add_participant(due, effect)
             case RemoveParticipant():
@@ -83,19 +90,36 @@ class Performer:
             case _:
                 assert_never(effect)
 
-    async def _send_message(self, due: Due, effect: SendMessage) -> Outcome:
+    async def _send(self, due: Due, effect: SendMessage | SendTemplate) -> Outcome:
         """Twice is too often: after an ambiguous attempt the message is looked for before it is sent again."""
-        sid, scope = due.conversation_sid, due.service_sid
         if due.status_before == "ambiguous":
             reached("probe", due.kind)
             found = await self._find_sent(due, effect.author)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
+        reason = await self._hindrance(due, isinstance(effect, SendTemplate))
+        if reason is not None:
+            return Outcome("skipped", error=reason)
         is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
         if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
             raise NotSent("another replica has taken this over")
-        sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author)
+        sent = await self._publish(due, effect)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
+
+    async def _publish(self, due: Due, effect: SendMessage | SendTemplate) -> Published:
+        sid, key, scope = due.conversation_sid, due.key, due.service_sid
+        if isinstance(effect, SendMessage):
+            return await self.conversations.send_message(sid, effect.body, key, scope, effect.author, effect.media)
+        return await self.conversations.send_template(
+            sid, effect.content_sid, effect.variables, key, scope, effect.author
+        )
+
+    async def _hindrance(self, due: Due, is_template: bool) -> str | None:
+        """Why a message is not to leave any more: the customer may have said STOP since it was decided."""
+        was_started_at_once = due.attempts == 1 and due.intent_at == due.created_at
+        if was_started_at_once and self.writer.now() - due.created_at <= PROMPT_MS:
+            return None
+        return await self.writer.run(lambda unit: hindrance(unit, due.conversation_sid, is_template))
 
     async def _find_sent(self, due: Due, author: str) -> Published | None:
         """Look for the message of an earlier attempt, a second time where it is not found and a list may still lack
@@ -135,9 +159,15 @@ class Performer:
 
     async def _ask_bot(self, due: Due, effect: AskBot) -> Outcome:
         question = Question(
-            due.conversation_sid, effect.message_sid, effect.author, effect.body, effect.state, effect.tries
+            due.conversation_sid,
+            effect.message_sid,
+            effect.author,
+            effect.body,
+            effect.state,
+            effect.tries,
+            effect.language,
         )
-        answer = await self.bot.reply(question)
+        answer = tidied(await self.bot.reply(question))
         replied = BotReplied(
             message_sid=effect.message_sid,
             message=answer.message,
@@ -145,6 +175,13 @@ class Performer:
             turn=effect.turn,
             identity=answer.identity,
             routable=self.directory.configured,
+            more=answer.more,
+            choices=answer.choices or None,
+            queue=answer.queue,
+            told={name: value for name, value in answer.told.items() if name != "language" or self._is_spoken(value)}
+            or None,
+            again=answer.again,
+            closes=answer.closes,
         )
         return Outcome("done", replied)
 
@@ -162,12 +199,12 @@ class Performer:
         """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting. Who has
         waited is served first."""
         try:
-            available = await self.directory.available()
+            available = await self.directory.available(effect.queue)
         except EffectError as error:
             return Outcome("done", NobodyAvailable(effect.turn), error=str(error))
 
         def choose(unit: Unit) -> Event | None:
-            assign_waiting(unit, available)
+            assign_waiting(unit, available, effect.queue)
             return assign_longest_idle(unit, due.conversation_sid, available, effect.turn, effect.excluding)
 
         return Outcome("done", choose)
@@ -176,7 +213,9 @@ class Performer:
         customer = await self.crm.find_by_address(effect.address)
         if customer is None:
             return Outcome("done")
-        return Outcome("done", CustomerFound(customer.customer_id, customer.display_name, customer.avatar))
+        language = customer.language if self._is_spoken(customer.language) else None
+        found = CustomerFound(customer.customer_id, customer.display_name, customer.avatar, language)
+        return Outcome("done", found)
 
     async def _set_friendly_name(self, due: Due, effect: SetFriendlyName) -> Outcome:
         """The answer to `onConversationAdd` may have given the name already."""
@@ -198,3 +237,6 @@ class Performer:
     def _age_s(self, due: Due) -> float:
         """How long ago the attempt began that is under way or in doubt, in seconds."""
         return (self.writer.now() - due.intent_at) / 1000
+
+    def _is_spoken(self, language: str | None) -> bool:
+        return primary(language) not in self.unspoken

@@ -2,7 +2,7 @@
 spelling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from states.customers import Customer
@@ -54,9 +54,26 @@ class Conversations(Protocol):
     """
 
     async def send_message(
-        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+        self,
+        sid: str,
+        body: str,
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+        media_sid: str | None = None,
     ) -> Published:
-        """Publish `body` under `author`, tagged with the effect key."""
+        """Publish `body`, or else a medium that was kept before, under `author`, tagged with the effect key."""
+
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """Publish an approved template with its gaps filled, tagged with the effect key."""
 
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
@@ -141,6 +158,9 @@ class Attachments(Protocol):
     async def content(self, sid: str, service_sid: str | None, media_sid: str, limit: int) -> bytes:
         """The bytes of an attachment. Raises Rejected where there are more than `limit`."""
 
+    async def keep(self, sid: str, service_sid: str | None, content: bytes, content_type: str) -> str:
+        """Keep what is to be attached to a message; its MediaSid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -161,8 +181,11 @@ class Workers(Protocol):
     async def everyone(self) -> list[Worker]:
         """All workers of the workspace."""
 
-    async def available(self) -> list[Worker]:
-        """The available workers of the configured task queue."""
+    async def available(self, queue_sid: str | None = None) -> list[Worker]:
+        """The available workers of a task queue, of the configured one where none is named."""
+
+    async def queues(self) -> dict[str, str]:
+        """The workspace's task queues: name to SID."""
 
     async def fetch(self, worker_sid: str) -> Worker:
         """One worker, attributes shown."""
@@ -176,7 +199,8 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One customer message, as a bot sees it. `tries`: how many messages of this turn it was asked before."""
+    """One customer message, as a bot sees it. `tries`: how many messages of this turn it was asked before; `language`:
+    the customer's, as a tag, where it is known."""
 
     conversation_sid: str
     message_sid: str
@@ -184,15 +208,27 @@ class Question:
     body: str
     state: str
     tries: int = 0
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a bot says (may be empty only where it routes) and where the customer goes; `identity` for route email."""
+    """What a bot says (may be empty only where it routes, asks again or closes) and where the customer goes.
+
+    `identity`: for route email; `queue`: for route queue, a task queue's name or SID. `more`: texts after `message`.
+    `choices`: what is offered, and what the bot is told when it is chosen. `told`: what it learned of the customer,
+    keys of `bots.contract.TOLD`. `again`: it did not understand and asks once more. `closes`: the conversation is over.
+    """
 
     message: str
-    route: Literal["no", "agent", "email"]
+    route: Literal["no", "agent", "email", "queue"]
     identity: str | None = None
+    more: tuple[str, ...] = ()
+    choices: dict[str, str] = field(default_factory=dict)
+    queue: str | None = None
+    told: dict[str, str] = field(default_factory=dict)
+    again: bool = False
+    closes: bool = False
 
 
 class Bot(Protocol):

@@ -34,6 +34,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from orchestrator.bots import configured
 from orchestrator.errors import SettingsError
 from orchestrator.sandbox import seeds
 
@@ -44,6 +45,7 @@ HIDDEN = "a value that is not shown"
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 DIGITS = re.compile(r"[0-9]{1,5}")
 SENDER = re.compile(r"(?:[a-z]+:)?(?:\+[1-9][0-9]{6,14}|[^\s+:]+)")
+TEMPLATE_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 LOOKS_LIKE_A_TOKEN = re.compile(r"[0-9a-fA-F]{32}")
 UP_TO_THE_HOST = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 
@@ -118,16 +120,33 @@ def _sender(found: str) -> str:
 
 
 def _senders(found: object) -> object:
-    """`prefix=address,…` as a dictionary in that order. A prefix and its address are of one channel."""
+    """`prefix=address,…` as a dictionary in that order, where an address may be several, `a|b`. A prefix and its
+    addresses are of one channel."""
     if not isinstance(found, str):
         return found
     senders: dict[str, str] = {}
     for entry in filter(None, map(str.strip, found.split(","))):
-        prefix, _, address = (part.strip() for part in entry.partition("="))
-        same_channel = prefix.rpartition(":")[0] == address.rpartition(":")[0]
-        if not prefix or not same_channel or senders.setdefault(prefix, _sender(address)) != address:
+        prefix, _, listed = (part.strip() for part in entry.partition("="))
+        several = [_sender(address.strip()) for address in listed.split("|")]
+        kept = "|".join(several)
+        same_channel = all(prefix.rpartition(":")[0] == address.rpartition(":")[0] for address in several)
+        is_each_once = len(set(several)) == len(several)
+        if not prefix or not same_channel or not is_each_once or senders.setdefault(prefix, kept) != kept:
             raise ValueError("no list of senders")
     return senders
+
+
+def _templates(found: object) -> object:
+    """`name=HX…,…` as a dictionary in that order."""
+    if not isinstance(found, str):
+        return found
+    templates: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, found.split(","))):
+        name, _, content_sid = (part.strip() for part in entry.partition("="))
+        if not name or not TEMPLATE_SID.fullmatch(content_sid) or name in templates:
+            raise ValueError("no list of templates")
+        templates[name] = content_sid
+    return templates
 
 
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
@@ -155,7 +174,13 @@ Senders = Annotated[
     dict[str, str],
     NoDecode,
     BeforeValidator(_senders),
-    Expected("prefix=sender, each of one channel: +33=+33100000000,whatsapp:=whatsapp:+15550100999"),
+    Expected("prefix=sender, each of one channel: +33=+33100000000|+33100000001,whatsapp:=whatsapp:+15550100999"),
+]
+Templates = Annotated[
+    dict[str, str],
+    NoDecode,
+    BeforeValidator(_templates),
+    Expected("name=template, each once: order_ready=HX and 32 hexadecimal digits"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -169,7 +194,18 @@ CrmName = Annotated[
     Expected("book, strapi, salesforce or hubspot"),
 ]
 Country = Annotated[str, BeforeValidator(_upper), Field(pattern="^[A-Z]{2}$"), Expected("two letters, like US or FR")]
-BotName = Annotated[Literal["menu", "http"], BeforeValidator(_lower), Expected("menu or http")]
+BotName = Annotated[
+    Literal["menu", "http", "rasa", "dialogflow", "watson", "clu", "openai", "anthropic"],
+    BeforeValidator(_lower),
+    Expected("menu, http, rasa, dialogflow, watson, clu, openai or anthropic"),
+]
+Languages = Annotated[tuple[str, ...], NoDecode, BeforeValidator(configured.words), Field(min_length=1)]
+Sees = Annotated[
+    tuple[Literal["name", "language", "address"], ...],
+    NoDecode,
+    BeforeValidator(configured.words),
+    Expected("some of name, language and address, separated by commas"),
+]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(_lower), Expected("json or console")]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error", "critical"],
@@ -227,7 +263,12 @@ class Settings(BaseSettings):
     taskrouter_workspace_sid: WorkspaceSid | None = Field(None, description="the workspace of the experts")
     taskrouter_queue_sid: QueueSid | None = Field(None, description='whose workers are "any agent"')
     messaging_service_sid: ServiceSid | None = Field(None, description="the senders' messaging service")
-    proxy_numbers: Senders = Field(default_factory=dict, description="sender by longest prefix")
+    proxy_numbers: Senders = Field(
+        default_factory=dict, description="sender by longest prefix; of several, a|b, one that is free"
+    )
+    whatsapp_templates: Templates = Field(
+        default_factory=dict, description="approved templates by name: name=HX…,name=HX…"
+    )
     frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)
@@ -243,9 +284,20 @@ class Settings(BaseSettings):
     crm_country: Country | None = Field(
         None, description="whose the numbers without a country code in Salesforce or HubSpot are"
     )
-    bot: BotName = Field("menu", description="menu (built in) or http")
-    bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
-    bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
+    bot: BotName = Field(
+        "menu", description="menu (built in), http, rasa, dialogflow, watson, clu, openai or anthropic"
+    )
+    bot_url: WebAddress | None = Field(None, repr=False, description="where the bot answers")
+    bot_timeout_s: Seconds = Field(10, description="how long the bot may think")
+    bot_token: Token | None = Field(None, description="the key or token of the bot's vendor")
+    bot_key_file: str | None = Field(None, description="the service account's key, for dialogflow")
+    bot_agent: str | None = Field(None, description="which agent, assistant or project: dialogflow, watson, clu")
+    bot_model: str | None = Field(None, description="which model: openai, anthropic")
+    bot_prompt_file: str | None = Field(None, description="what the model is told, instead of the built-in prompt")
+    bot_routes_file: str | None = Field(None, description="the declared intents: clu, openai, anthropic")
+    bot_sees: Sees = Field((), description="what the bot sees of the customer: name, language, address")
+    bot_languages: Languages = Field(("en", "es", "fr"), description="what is spoken; the first where nothing tells")
+    bot_texts: str | None = Field(None, description="a file of texts for the menu bot, over the built-in ones")
     admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
     oidc_issuer: Issuer | None = Field(None, description="an OpenID provider that says who people are")
     oidc_client_id: str | None = Field(None, description="what that provider knows this service as")
@@ -356,6 +408,8 @@ def _shown_default(info: FieldInfo) -> str:
     default = info.default
     if isinstance(default, int | float):
         return f"{default:g}"
+    if isinstance(default, tuple):
+        return ",".join(default) or "none"
     return default if isinstance(default, str) and default else "none"
 
 
@@ -374,6 +428,10 @@ def _derived(given: Mapping[str, Any], sandbox: bool) -> dict[str, Any]:
     return {**derived, **_sandbox_account(given)} if sandbox else derived
 
 
+def _prefix_of(channel: str) -> str:
+    return "+" if channel == "sms" else f"{channel}:"
+
+
 def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
     local = f"http://127.0.0.1:{given.get('SANDBOX_PORT', 8081)}"
     return {
@@ -383,7 +441,7 @@ def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
         "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
         "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
         "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
-        "PROXY_NUMBERS": {"+": seeds.NUMBERS["sms"], "whatsapp:": seeds.NUMBERS["whatsapp"]},
+        "PROXY_NUMBERS": {_prefix_of(channel): sender for channel, sender in seeds.NUMBERS.items()},
     }
 
 
@@ -413,8 +471,7 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
     for name in _NEEDED_BY.get(crm, ()) if isinstance(crm, str) else ():
         if name not in given:
             yield f"{name}: found nothing, expected a value because CRM is {crm}"
-    if _lower(given.get("BOT")) == "http" and "BOT_URL" not in given:
-        yield "BOT_URL: found nothing, expected an address because BOT is http"
+    yield from configured.faults(given)
 
 
 def _faults(wrong: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:

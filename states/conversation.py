@@ -43,6 +43,10 @@ class Conversation:
     participants who left, for their joining may be told after it; `refused` are workers who could not be added.
     `relieved` are those who leave once the claimed worker has joined; `leaving` those whose removal was asked for, who
     serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
+    `language`: what the customer is spoken to in, as a tag, None until it is known; `told`: what the bot learned of
+    him, which nobody has checked; `offered`: the choices of the bot's last answer; `queue`: the task queue he is
+    looked for or waits in, None for the configured one;
+    `silenced` are the addresses of those customers who have said STOP: as long as there are any, nothing is said.
     """
 
     sid: ConversationSid
@@ -65,6 +69,11 @@ class Conversation:
     relieved: tuple[ParticipantSid, ...] = ()
     leaving: tuple[Present, ...] = ()
     withdrawn: tuple[Claim, ...] = ()
+    language: str | None = None
+    told: dict[str, str] | None = None
+    offered: dict[str, str] | None = None
+    queue: str | None = None
+    silenced: tuple[str, ...] = ()
 
 
 class KeyedEffect(NamedTuple):

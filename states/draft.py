@@ -20,14 +20,15 @@ from states.effects import (
     FindWorker,
     RemoveParticipant,
     SendMessage,
+    SendTemplate,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import Event
+from states.events import Event, MessageReceived
 from states.guards import Guards
 from states.names import ParticipantSid, snake_case
-from states.policy import read_choice
+from states.policy import chosen, read_choice
 
 Writer = TypeVar("Writer", bound=Callable[["Draft"], None])
 # All that a snapshot holds, in the order its class takes it: `dataclasses.replace` costs twice as much.
@@ -87,8 +88,13 @@ class Draft(Guards):
         self._note(withdrawn=tuple(claim for claim in self.next.withdrawn if claim is not withdrawn))
 
     def _say(self, text: str) -> None:
-        for part in texts.parts(text):
+        """Nothing, to a customer who has said STOP, whatever row it is that speaks."""
+        for part in texts.parts(text) if not self.next.silenced else ():
             self._ask_for(SendMessage(part))
+
+    def _say_own(self, name: str) -> None:
+        """Say something in the program's own name, in the customer's language."""
+        self._say(texts.own(name, self.next.language))
 
     @property
     def trigger(self) -> str:
@@ -100,23 +106,43 @@ class Draft(Guards):
     @writes(SendMessage)
     def welcome(self) -> None:
         """Greet the customer."""
-        self._say(texts.WELCOME)
+        self._say_own("welcome")
+
+    @writes(SendMessage)
+    def say_help(self) -> None:
+        """Say what this is, and how to get out of it."""
+        self._say_own("help")
+
+    def silence(self) -> None:
+        """Say nothing any more to whoever said STOP."""
+        his = self.event.author if isinstance(self.event, MessageReceived) else self.next.address
+        if his is not None and his not in self._silenced():
+            self._note(silenced=(*self._silenced(), his))
+
+    def speak_again(self) -> None:
+        """Whoever said START is spoken to again."""
+        self._note(silenced=tuple(address for address in self._silenced() if address != self.event.author))
+
+    def forget_silence(self) -> None:
+        """Whoever said START elsewhere is spoken to here too."""
+        self._note(silenced=tuple(address for address in self.next.silenced if address != self.event.address))
 
     @writes(AskBot)
     def ask_bot(self) -> None:
         """Put the customer's message to the bot."""
-        event = self.event
+        event, kept = self.event, self.next
         self._ask_for(
             AskBot(
                 event.message_sid,
                 event.author,
-                event.body,
+                chosen(event.body, kept.offered),
                 "awaiting_choice",
-                self.next.turn,
-                self.next.asked,
+                kept.turn,
+                kept.asked,
+                kept.language,
             )
         )
-        self._note(asked=self.next.asked + 1)
+        self._note(asked=kept.asked + 1)
 
     @writes(FindCustomer)
     def find_customer(self) -> None:
@@ -144,45 +170,68 @@ class Draft(Guards):
             )
 
     def note_author(self) -> None:
-        """Remember who wrote, where no earlier event said it."""
+        """Remember who wrote, where no earlier event said it, in which language, and whether he said STOP elsewhere."""
         event, kept = self.event, self.next
+        if kept.language is None and event.language is not None:
+            self._note(language=event.language)
+        if event.stopped is not None:
+            self._note(silenced=self._silenced())
         if kept.address is None:
             self._note(address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
 
     @writes(SendMessage)
     def say_reply(self) -> None:
-        """Send what the bot said."""
-        self._say(self.event.message)
+        """Send what the bot said, one message for each text; what it offers is a list under the last of them."""
+        event = self.event
+        said = [event.message, *event.more]
+        if event.again and not any(said):
+            said = [texts.own("ask_again", self.next.language)]
+        if event.choices:
+            said[-1] = "\n".join(filter(None, [said[-1], texts.numbered(event.choices)]))
+        self._note(offered=event.choices or None)
+        for text in said:
+            self._say(text)
+
+    def note_told(self) -> None:
+        """Remember what the bot learned of the customer."""
+        told = self.event.told
+        if told:
+            language = told.get("language", self.next.language)
+            self._note(told={**(self.next.told or {}), **told}, language=language)
+
+    def note_queue(self) -> None:
+        """Remember in which queue somebody is looked for."""
+        self._note(queue=self.event.queue)
 
     @writes(SendMessage)
     def say_no_routing(self) -> None:
         """Say that nobody can be brought in here at all."""
-        self._say(texts.NO_ROUTING)
+        self._say_own("no_routing")
 
     @writes(SendMessage)
     def say_bot_trouble(self) -> None:
         """Apologise for the bot; somebody is looked for."""
-        self._say(texts.BOT_TROUBLE)
+        self._say_own("bot_trouble")
 
     @writes(SendMessage)
     def say_bot_trouble_alone(self) -> None:
         """Apologise for the bot where nobody can be looked for."""
-        self._say(texts.BOT_TROUBLE_ALONE)
+        self._say_own("bot_trouble_alone")
 
     @writes(SendMessage)
     def say_no_such_worker(self) -> None:
         """Say that nobody has the address, and ask again."""
-        self._say(texts.NO_SUCH_WORKER)
+        self._say_own("no_such_worker")
 
     @writes(SendMessage)
     def say_not_reachable(self) -> None:
         """Say that it did not work, and what to try next."""
-        self._say(texts.NOT_REACHABLE)
+        self._say_own("not_reachable")
 
     @writes(SendMessage)
     def say_please_wait(self) -> None:
         """Say, once, that the customer is in the queue."""
-        self._say(texts.PLEASE_WAIT)
+        self._say_own("please_wait")
 
     @writes(FindWorker)
     def find_worker(self) -> None:
@@ -214,7 +263,7 @@ class Draft(Guards):
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:
         """Look for whoever has been idle longest, leaving out who could not be added."""
-        self._ask_for(FindLongestIdle(self.next.turn, self.next.refused))
+        self._ask_for(FindLongestIdle(self.next.turn, self.next.refused, self.next.queue))
 
     @writes(AddParticipant)
     def claim_and_add(self) -> None:
@@ -269,11 +318,20 @@ class Draft(Guards):
 
     @writes(SendMessage)
     def say_as_worker(self) -> None:
-        """Send what the worker wrote, under his identity as the conversation has it."""
+        """Send what the worker wrote, under his identity as the conversation has it, behind his picture."""
         author = self._present(self.event.identity)
         assert author is not None
+        if self.event.media is not None:
+            self._ask_for(SendMessage("", author.identity, self.event.media))
         for part in texts.parts(self.event.body):
             self._ask_for(SendMessage(part, author.identity))
+
+    @writes(SendTemplate)
+    def send_template(self) -> None:
+        """Send the template a worker chose, under his identity as the conversation has it."""
+        event, author = self.event, self._present(self.event.identity)
+        assert author is not None
+        self._ask_for(SendTemplate(event.content_sid, event.variables, author.identity, event.name))
 
     @writes(CloseConversation)
     def close(self) -> None:
@@ -296,7 +354,7 @@ class Draft(Guards):
         event, kept = self.event, self.next
         joined = (*_without(kept.workers, event.participant_sid), Present(event.identity, event.participant_sid))
         leaving = _without(kept.leaving, event.participant_sid)
-        self._note(workers=joined, leaving=leaving, waiting_since=None, refused=())
+        self._note(workers=joined, leaving=leaving, waiting_since=None, refused=(), queue=None)
 
     def forget_worker(self) -> None:
         """Remember that this participant is gone."""
@@ -310,7 +368,7 @@ class Draft(Guards):
 
     def end_bot_turn(self) -> None:
         """What the bot answers from now on to earlier messages is kept and not sent."""
-        self._note(turn=self.next.turn + 1, asked=0)
+        self._note(turn=self.next.turn + 1, asked=0, offered=None)
 
     def start_waiting(self) -> None:
         """Queue up; the oldest in the queue is served first."""
@@ -318,7 +376,7 @@ class Draft(Guards):
 
     def stop_routing(self) -> None:
         """Forget what the routing had found out."""
-        self._note(claim=None, waiting_since=None, refused=(), relieved=())
+        self._note(claim=None, waiting_since=None, refused=(), relieved=(), queue=None)
 
     def drop_claim(self) -> None:
         """Nobody is on his way any more, and nobody relieved."""
@@ -338,7 +396,10 @@ class Draft(Guards):
     def enrich(self) -> None:
         """Put what the CRM knows where the worker sees it."""
         event, kept = self.event, self.next
-        self._note(customer=Profile(event.customer_id, event.display_name, event.avatar))
+        self._note(
+            customer=Profile(event.customer_id, event.display_name, event.avatar),
+            language=kept.language if event.language is None else event.language,
+        )
         self._ask_for(SetFriendlyName(event.display_name[:256]))
         known = {"customer_id": event.customer_id, "display_name": event.display_name, "avatar": event.avatar}
         attributes = {name: value for name, value in known.items() if value is not None}

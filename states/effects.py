@@ -13,11 +13,31 @@ from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Publish a message. `author`: `system`, or the identity of the worker who wrote it."""
+    """Publish a message. `author`: `system`, or the identity of the worker who wrote it; `media`: the MediaSid of a
+    picture, which is published without a body, for channels drop the body beside it."""
 
     lane: ClassVar[str] = "customer"
     body: str
     author: str = "system"
+    media: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendTemplate:
+    """Publish an approved template, which a channel takes when it takes no free text. `content_sid`: the template
+    (`HX…`), `name`: what people here call it, `variables`: what stands in its gaps."""
+
+    lane: ClassVar[str] = "customer"
+    content_sid: str
+    variables: dict[str, str]
+    author: str
+    name: str
+
+    @property
+    def body(self) -> str:
+        """What people here read of it: the text itself is Twilio's."""
+        filled = ", ".join(self.variables.values())
+        return f"[{self.name}] {filled}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +66,8 @@ class CloseConversation:
 
 @dataclass(frozen=True, slots=True)
 class AskBot:
-    """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before."""
+    """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before; `language`:
+    the customer's, where it is known."""
 
     lane: ClassVar[str] = "ask"
     message_sid: MessageSid
@@ -55,6 +76,7 @@ class AskBot:
     state: str
     turn: int
     tries: int = 0
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +93,12 @@ class FindWorker:
 @dataclass(frozen=True, slots=True)
 class FindLongestIdle:
     """Choose the available worker of the queue who has been idle longest, none of `excluding`. `turn`: the search it
-    belongs to."""
+    belongs to; `queue`: its SID or its name, None for the configured one."""
 
     lane: ClassVar[str] = "find"
     turn: int
     excluding: tuple[str, ...] = ()
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +138,7 @@ class SetWorkerAttributes:
 
 Effect = (
     SendMessage
+    | SendTemplate
     | AddParticipant
     | RemoveParticipant
     | CloseConversation

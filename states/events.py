@@ -10,7 +10,7 @@ from typing import Literal
 from states.calls import Outcome
 from states.names import MessageSid, ParticipantSid, WorkerSid
 
-Route = Literal["no", "agent", "email"]
+Route = Literal["no", "agent", "email", "queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class CustomerJoined:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A customer wrote. `late`: messages with a higher index were decided before it."""
+    """A customer wrote. `late`: messages with a higher index were decided before it; `language`: what his words are in,
+    where it shows (a tag such as `fr`); `stopped`: whether he has said STOP, where that is not what the snapshot says
+    (he may have said it in another conversation)."""
 
     message_sid: MessageSid
     index: int
@@ -43,6 +45,8 @@ class MessageReceived:
     media: int = 0
     participant_sid: ParticipantSid | None = None
     late: bool = False
+    language: str | None = None
+    stopped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,12 @@ class WorkerLeft:
 @dataclass(frozen=True, slots=True)
 class BotReplied:
     """The bot's answer to one message. `identity` is the address it names when `route` is `email`; `turn` is the turn
-    of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured."""
+    of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured.
+
+    `more`: texts after `message`. `choices`: what is offered, and what the bot is told when it is chosen. `queue`: the
+    task queue when `route` is `queue`, None for the usual one. `told`: what the bot learned of the customer. `again`:
+    it did not understand and asks once more. `closes`: there is nothing more to say.
+    """
 
     message_sid: MessageSid
     message: str
@@ -72,6 +81,12 @@ class BotReplied:
     turn: int
     identity: str | None = None
     routable: bool = True
+    more: tuple[str, ...] = ()
+    choices: dict[str, str] | None = None
+    queue: str | None = None
+    told: dict[str, str] | None = None
+    again: bool = False
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +130,12 @@ class NobodyAvailable:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The CRM knows who writes from this address."""
+    """The CRM knows who writes from this address. `language`: a BCP 47 tag."""
 
     customer_id: str
     display_name: str
     avatar: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,20 @@ class EffectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerOptedOut:
+    """Twilio takes nothing for this customer any more: he has said STOP to our senders (error 21610)."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerOptedIn:
+    """This customer has said START in another of his conversations."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationClosed:
     """The conversation is closed or removed; both are final."""
 
@@ -145,10 +175,22 @@ class ConversationClosed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerWrote:
-    """A worker wrote to the customer, through us."""
+    """A worker wrote to the customer, through us. `media`: the MediaSid of the picture he sends with it."""
 
     identity: str
     body: str
+    by: str = ""
+    media: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSentTemplate:
+    """A worker sent an approved template to the customer, through us. `name`: what people here call it."""
+
+    identity: str
+    name: str
+    content_sid: str
+    variables: dict[str, str]
     by: str = ""
 
 
@@ -226,8 +268,11 @@ Event = (
     | NobodyAvailable
     | CustomerFound
     | EffectFailed
+    | CustomerOptedOut
+    | CustomerOptedIn
     | ConversationClosed
     | WorkerWrote
+    | WorkerSentTemplate
     | HandedToWorker
     | HandedToQueue
     | HandedToBot

@@ -7,6 +7,8 @@ concern of its guards.
 from typing import Any
 
 from states.conversation import Claim, Conversation, Present
+from states.events import MessageReceived
+from states.keywords import read_keyword
 from states.policy import read_choice
 
 
@@ -23,12 +25,16 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "email" and self.event.routable is True
 
     def bot_asks_for_anyone(self) -> bool:
-        """The bot answers this turn and wants anybody who is free."""
-        return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
+        """The bot answers this turn and wants anybody who is free, in a queue it may name."""
+        return self._bot_has_turn() and self.event.route in ("agent", "queue") and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
         """The bot answers this turn and routes, but there is no workspace to route in."""
         return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
+
+    def bot_closes(self) -> bool:
+        """The bot answers this turn, routes nowhere and has nothing more to say."""
+        return self._bot_has_turn() and self.event.closes is True and self.event.route == "no"
 
     def bot_has_turn(self) -> bool:
         """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""
@@ -49,6 +55,22 @@ class Guards:
     def is_late(self) -> bool:
         """Messages with a higher index were decided before this one."""
         return self.event.late is True
+
+    def says_stop(self) -> bool:
+        """The customer wants no more messages on this channel."""
+        return read_keyword(self.event.author, self.event.body) == "stop"
+
+    def says_start(self) -> bool:
+        """The customer has said STOP before and takes it back."""
+        return self.event.author in self._silenced() and read_keyword(self.event.author, self.event.body) == "start"
+
+    def says_help(self) -> bool:
+        """The customer asks, by the carriers' word for it, what this is."""
+        return not self._silenced() and read_keyword(self.event.author, self.event.body) == "help"
+
+    def is_silenced(self) -> bool:
+        """Somebody who would read it has said STOP."""
+        return bool(self._silenced())
 
     def is_looked_for(self) -> bool:
         """The search is of this stay, and nobody is on his way yet."""
@@ -124,6 +146,14 @@ class Guards:
         return self.before.claim is None and self.caller_wants_worker()
 
     # What guards and writers both ask
+
+    def _silenced(self) -> tuple[str, ...]:
+        """Who has said STOP, as the message tells it of its author where it does."""
+        event, known = self.event, self.before.silenced
+        if not isinstance(event, MessageReceived) or event.stopped is None:
+            return known
+        others = tuple(address for address in known if address != event.author)
+        return (*others, event.author) if event.stopped else others
 
     def _present(self, identity: str) -> Present | None:
         """The worker of this identity who is with the customer."""

@@ -6,7 +6,7 @@ text: the repetitions are possessive, and one that failed is not begun again in 
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from states.events import Route
@@ -60,6 +60,17 @@ def read_choice(text: str) -> Choice:
     if address is not None:
         return Choice("email", address)
     return Choice("agent") if _KEYWORD.search(plain) else Choice("no")
+
+
+def chosen(text: str, offered: Mapping[str, str] | None) -> str:
+    """What a customer means who was offered choices: what stands for the one he names, by its number or its words in
+    any letter case, else his text."""
+    if not offered:
+        return text
+    plain = text.translate(_PLAIN).strip().rstrip(".)").casefold()
+    by_name = {str(number): value for number, value in enumerate(offered.values(), 1)}
+    by_name |= {shown.strip().rstrip(".)").casefold(): value for shown, value in offered.items()}
+    return by_name.get(plain, text)
 
 
 def longest_idle(workers: Sequence[IdleWorker], excluding: Collection[str]) -> IdleWorker | None:

@@ -1,5 +1,6 @@
 """Reading conversations: lists, one with its history and effects, and the queue."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ def page(
     return [codec.decode_conversation(row._mapping) for row in rows[:limit]], following
 
 
+def open_senders(connection: Connection, address: str) -> set[str]:
+    """Our senders that an open conversation joins with this customer's address."""
+    open_ones = (conversation.c.address == address, conversation.c.state != literal_column("'closed'"))
+    found = connection.execute(select(conversation.c.proxy_address).where(*open_ones)).scalars()
+    return {sender for sender in found if sender is not None}
+
+
 def dump(connection: Connection, sid: str) -> Dump | None:
     """Everything about one conversation, as of one moment; None if it was never heard of."""
     snapshot = connection.execute(select(conversation).where(conversation.c.sid == sid)).one_or_none()
@@ -52,11 +60,23 @@ def dump(connection: Connection, sid: str) -> Dump | None:
     return Dump(codec.decode_conversation(snapshot._mapping), list(rows), list(effects), list(undecided))
 
 
-def queue(connection: Connection, limit: int) -> list[str]:
-    """The conversations that wait for somebody to become available, oldest first."""
-    waiting = conversation.c.waiting_since
-    query = select(conversation.c.sid).where(waiting.is_not(None)).order_by(waiting, conversation.c.id).limit(limit)
-    return list(connection.execute(query).scalars())
+def queue(connection: Connection, limit: int, task_queue: str | None = None) -> list[str]:
+    """The conversations that wait for somebody of a task queue (None: the configured one), oldest first."""
+    waiting, snapshot = conversation.c.waiting_since, conversation.c.snapshot
+    if task_queue is None:
+        is_of_queue = ~snapshot.contains('"queue":"')
+    else:
+        is_of_queue = snapshot.contains(codec.encoded_field("queue", task_queue), autoescape=True)
+    query = select(conversation.c.sid).where(waiting.is_not(None), is_of_queue)
+    return list(connection.execute(query.order_by(waiting, conversation.c.id).limit(limit)).scalars())
+
+
+def task_queues(connection: Connection) -> list[str | None]:
+    """The task queues that somebody waits for, as he asked for them; None is the configured one."""
+    waiting, snapshot = conversation.c.waiting_since, conversation.c.snapshot
+    named = select(snapshot).where(waiting.is_not(None), snapshot.contains('"queue":"'))
+    found = {json.loads(text)["queue"] for text in connection.execute(named).scalars()}
+    return [*([None] if queue(connection, 1) else []), *sorted(found)]
 
 
 def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]:

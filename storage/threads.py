@@ -30,6 +30,7 @@ from sqlalchemy import (
 from states.conversation import Conversation
 from storage import codec
 from storage.entries import Entry, called, published, received, under_way
+from storage.outbox import CREATES
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
 from storage.unit import Unit
 
@@ -38,7 +39,7 @@ __all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thr
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
 _IS_A_CALL = history.c.trigger.in_([literal_column("'call_ended'"), literal_column("'call_missed'")])
-_SENDS = outbox.c.kind == literal_column("'send_message'")
+_SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in CREATES])
 
 
 @dataclass(frozen=True, slots=True)

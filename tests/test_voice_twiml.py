@@ -111,7 +111,7 @@ def test_only_numbers_can_be_written_to(caller: str, can: bool) -> None:
     ("called", "sender"), [("+33100000000", "+33100000000"), ("+15550100999", "+44100000000"), ("+3", "+44100000000")]
 )
 def test_the_number_called_writes_if_it_is_a_sender(called: str, sender: str) -> None:
-    senders = {"+33": "+33100000000", "+44": "+44100000000"}
+    senders = {"+33": "+33200000000|+33100000000", "+44": "+44100000000|+44200000000"}
     assert callers.sender("+44700000000", called, senders) == sender
     assert callers.sender("+15550100001", called, {}) == called
 

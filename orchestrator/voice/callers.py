@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from orchestrator.addresses import is_possible_phone, sender_for
+from orchestrator.addresses import is_possible_phone, senders_for, senders_in
 from storage.unit import Unit
 
 # Twilio's numbers of callers who do not show theirs: RESTRICTED, BLOCKED, UNKNOWN, ANONYMOUS, UNAVAILABLE.
@@ -21,9 +21,8 @@ def pairs(caller: str, called: str) -> list[tuple[str, str]]:
 
 def sender(caller: str, called: str, proxy_numbers: Mapping[str, str]) -> str:
     """Who writes to a caller: the number that he called, if it is one of our senders, else the one for his prefix."""
-    if called in proxy_numbers.values():
-        return called
-    return sender_for("sms", caller, proxy_numbers) or called
+    ours = {sender for listed in proxy_numbers.values() for sender in senders_in(listed)}
+    return called if called in ours else next(iter(senders_for("sms", caller, proxy_numbers)), called)
 
 
 def same_worker(unit: Unit, among: Collection[tuple[str, str]], owner: str | None) -> str | None:

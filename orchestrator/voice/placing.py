@@ -106,7 +106,8 @@ class Placer:
     async def _begin(self, call: Call, pair: tuple[str, str]) -> None:
         """A conversation of our own, with nobody in it but the customer."""
         customer = await self._customer(call)
-        if call.outcome != "text" and customer is not None and not customer.may_be_started("sms"):
+        has_refused = call.outcome != "text" and customer is not None and not customer.may_be_started("sms")
+        if has_refused or await self._writer.run(lambda unit: unit.has_stopped(pair[0])):
             log.info("call_not_written_about", call_sid=call.call_sid)
             await self._writer.run(lambda unit: calls.placed(unit, call, None), calls.about(call.call_sid))
             return

@@ -149,6 +149,17 @@ async def test_who_hung_up_and_does_not_want_to_be_written_to_is_not(house: Hous
     assert await the_one(house, OWNED)
 
 
+async def test_whoever_said_stop_is_not_written_to_because_he_calls(house: House) -> None:
+    sid = await house.say(STRANGER, "STOP")
+    await house.quiet(sid)
+    await house.post(f"/sandbox/conversations/{sid}/close", {})
+    await house.state(sid, "closed")
+    heard = await call(house, STRANGER)
+    assert (await placed(house, heard["call_sid"])).status == "done"
+    assert await conversations(house, STRANGER) == [sid]
+    assert await house.said(sid) == [(STRANGER, "STOP")]
+
+
 async def test_a_caller_nobody_knows_is_written_to(house: House) -> None:
     heard = await call(house, STRANGER)
     assert heard["said"] == [words.NOBODY_YET["en"]]
