@@ -243,6 +243,7 @@ TRANSITIONS = (
     Row("close_asked", ("closed",), None),
     # He calls on the telephone.
     Row("call_ended", STATES, None),
+    Row("call_missed", ("greeting", "awaiting_choice"), None, guards=("is_silenced",)),
     Row(
         "call_missed",
         ("greeting", "awaiting_choice"),

@@ -238,6 +238,7 @@ CASES: list[Case] = [
     *stays(["closed"], PLAIN, CLOSE_IT),
     # He calls on the telephone.
     *stays(STATES, PLAIN, CALLED),
+    *stays(["greeting", "awaiting_choice"], {"silenced": (ADDRESS,)}, CALLED_ADA, "is_silenced"),
     ("greeting", PLAIN, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND)),
     ("greeting", STRANGER | {"address": ADDRESS}, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND, WHO)),
     ("awaiting_choice", PLAIN, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND)),

@@ -85,8 +85,14 @@ def test_texts_are_there_in_every_language_and_english_else() -> None:
     ("tag", "spoken"), [("fr-CA", "fr"), ("ES", "es"), ("de", "en"), ("", "en"), (None, "en"), ("en-GB", "en")]
 )
 def test_the_language_is_the_customers_where_we_speak_it(tag: str | None, spoken: str) -> None:
-    assert words.language_of(Customer("1", "Maria", language=tag)) == spoken
-    assert words.language_of(None) == "en"
+    assert words.language_of(Customer("1", "Maria", language=tag), ("en", "es", "fr")) == spoken
+    assert words.language_of(None, ("en", "es", "fr")) == "en"
+
+
+def test_only_what_is_configured_is_spoken_and_its_first_where_nothing_tells() -> None:
+    assert words.language_of(Customer("1", "Maria", language="fr"), ("en",)) == "en"
+    assert words.language_of(Customer("1", "Maria", language="de"), ("es", "fr")) == "es"
+    assert words.language_of(None, ("fr",)) == "fr"
 
 
 @pytest.mark.parametrize(

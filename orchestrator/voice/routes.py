@@ -56,7 +56,10 @@ async def voice(request: web.Request) -> web.Response:
     if not callers.can_be_written_to(call.caller):
         return _answer(twiml.goodbye(words.NUMBER_HIDDEN, words.ENGLISH))
     customer = await _customer(service, call.caller)
-    language, owner = words.language_of(customer), None if customer is None else customer.worker
+    language, owner = (
+        words.language_of(customer, service.settings.bot_languages),
+        None if customer is None else customer.worker,
+    )
     sender = callers.sender(call.caller, call.called, service.settings.proxy_numbers)
     among = callers.pairs(call.caller, sender)
 

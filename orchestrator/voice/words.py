@@ -3,6 +3,7 @@
 The keys are languages as a customer's BCP 47 tag begins; `LOCALES` are Twilio's names of them (Twilio Docs, "<Say>").
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from states.customers import Customer
@@ -53,11 +54,12 @@ NUMBER_HIDDEN: Final[Sentences] = {
 }
 
 
-def language_of(customer: Customer | None) -> str:
-    """The language to speak with a customer: his own where we speak it, else English."""
-    spoken = (customer.language if customer is not None else None) or ENGLISH
-    primary = spoken.partition("-")[0].lower()
-    return primary if primary in LOCALES else ENGLISH
+def language_of(customer: Customer | None, spoken: Sequence[str]) -> str:
+    """The language to speak with a customer: his own where it is one of `spoken` (`BOT_LANGUAGES`), else the first."""
+    tag = (customer.language if customer is not None else None) or ""
+    ours = [language for language in spoken if language in LOCALES] or [ENGLISH]
+    primary = tag.partition("-")[0].lower()
+    return primary if primary in ours else ours[0]
 
 
 def sentence(which: Sentences, language: str, name: str = "") -> str:

@@ -354,7 +354,8 @@ class World(RuleBasedStateMachine):
         missed = CallMissed("CA1", "no_answer", identity, wanted)
         decision = self.tell(CallEnded("CA1", "answered", identity, 60) if talked else missed)
         kinds = {type(keyed.effect) for keyed in decision.effects}
-        if talked or before.state in ("with_worker", "closed"):
+        is_silenced = bool(before.silenced) and before.state != "routing"
+        if talked or is_silenced or before.state in ("with_worker", "closed"):
             assert (decision.dest, kinds) == (before.state, set())
         elif before.state == "routing":
             assert kinds <= ({FindWorker} if before.claim is None else set())
