@@ -16,6 +16,7 @@ from states.effects import (
     CloseConversation,
     Effect,
     FindCustomer,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     RemoveParticipant,
@@ -259,6 +260,22 @@ class Draft(Guards):
     def find_called_worker_quietly(self) -> None:
         """Look for the worker a waiting customer called; say nothing if there is none."""
         self._ask_for(FindWorker(self.event.identity, self.next.turn, quiet=True))
+
+    @writes(FindLast)
+    def find_last(self) -> None:
+        """Look for whom the customer knows."""
+        kept = self.next
+        customer_id = None if kept.customer is None else kept.customer.customer_id
+        self._ask_for(FindLast(kept.turn, kept.address, customer_id))
+
+    @writes(SendMessage)
+    def say_last_is_away(self) -> None:
+        """Say that whom the customer knows is not there, and that somebody else is looked for."""
+        name = self.event.name
+        if name is None:
+            self._say_own("last_not_found")
+        else:
+            self._say(texts.own("last_is_away", self.next.language).format(name=name))
 
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:
