@@ -41,6 +41,8 @@ from orchestrator.returning import Returning
 from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.starting import Starter
+from orchestrator.voice import routes as voice
+from orchestrator.voice.placing import Placer
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
@@ -58,7 +60,7 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     effects, or both."""
     app = web.Application()
     if role != "effects":
-        app.add_routes(webhooks.routes())
+        app.add_routes([*webhooks.routes(), *voice.routes()])
         add_reception(app, settings)
         app.add_routes([*pages.routes(), *phone.routes(), *console.routes()])
         pages.attach(app)
@@ -124,6 +126,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
     membership.on_joined = dispatcher.start_over
     looker = Looker(writer, intake, conversations, directory, grace_ms)
+    Placer(writer, directory, crm, conversations, looker, settings.proxy_numbers)
     acts = Acts(
         writer,
         directory,

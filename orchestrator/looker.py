@@ -39,6 +39,8 @@ LOOKS_EACH = 4
 # How long a look stays one replica's: should it die, another one looks then.
 CLAIM_MS = 10_000
 OTHERS_LOOK_S = 1.0
+# A call waits in the inbox too, under its own SID, until it has a conversation.
+CALL = "CA"
 _ENDED = ("closed",)
 
 
@@ -75,6 +77,7 @@ class Looker:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         intake.on_due = self._hint.set
+        self.on_call: Callable[[str], Awaitable[None]] = self._resolve
 
     def hint(self) -> None:
         """Something is, or will soon be, due."""
@@ -101,7 +104,7 @@ class Looker:
             for row in await self._writer.run(lambda unit: unit.looks.due(4 * SIDE_BY_SIDE)):
                 self._start(f"look {row.id}", partial(self._follow, row))
             for sid in await self._writer.run(lambda unit: inbox.due_conversations(unit, 4 * SIDE_BY_SIDE)):
-                self._start(sid, partial(self._resolve, sid))
+                self._start(sid, partial(self.on_call if sid.startswith(CALL) else self._resolve, sid))
             next_due = await self._writer.run(inbox.next_due)
         except StorageError as error:
             log.error("looks_not_read", reason=str(error))

@@ -165,13 +165,14 @@ class Attachments(Protocol):
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A TaskRouter worker. `last_accepted_task_time` in milliseconds; None: the attribute says nothing, or was not
-    shown (`attributes_shown` false)."""
+    shown (`attributes_shown` false). `rings_at`: where he takes calls, `+1555…`, `sip:…` or `client:…`."""
 
     sid: str
     identity: str
     available: bool
     last_accepted_task_time: int | None = None
     attributes_shown: bool = True
+    rings_at: str | None = None
 
 
 class Workers(Protocol):

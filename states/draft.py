@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from states import texts
+from states import calls, texts
 from states.conversation import Claim, Conversation, KeyedEffect, Present, Profile
 from states.effects import (
     AddParticipant,
@@ -236,7 +236,7 @@ class Draft(Guards):
 
     @writes(FindWorker)
     def find_worker(self) -> None:
-        """Look for the worker the bot named."""
+        """Look for the worker the bot named, or the customer called."""
         self._ask_for(FindWorker(self.event.identity, self.next.turn))
 
     @writes(FindWorker)
@@ -245,6 +245,21 @@ class Draft(Guards):
         asked = self.trigger == "bot_replied"
         named = self.event.identity if asked else read_choice(self.event.body).identity
         self._ask_for(FindWorker(str(named), self.next.turn, quiet=True))
+
+    @writes(SendMessage)
+    def say_call_missed(self) -> None:
+        """Tell whoever called, in the language spoken with him, that he can write here."""
+        self._say(calls.in_language(calls.CALL_MISSED, self.event.language))
+
+    @writes(SendMessage)
+    def say_call_not_taken(self) -> None:
+        """Tell whoever called that the worker he asked for comes here."""
+        self._say(calls.in_language(calls.CALL_NOT_TAKEN, self.event.language))
+
+    @writes(FindWorker)
+    def find_called_worker_quietly(self) -> None:
+        """Look for the worker a waiting customer called; say nothing if there is none."""
+        self._ask_for(FindWorker(self.event.identity, self.next.turn, quiet=True))
 
     @writes(FindLast)
     def find_last(self) -> None:

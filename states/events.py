@@ -7,6 +7,7 @@ route exists at all, which turn of the bot an answer belongs to. Nothing here is
 from dataclasses import dataclass
 from typing import Literal
 
+from states.calls import Outcome
 from states.names import MessageSid, ParticipantSid, WorkerSid
 
 Route = Literal["no", "agent", "email", "queue", "last"]
@@ -240,6 +241,31 @@ class CloseAsked:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The customer called and was put through to the worker `identity`. `duration_s`: how long they talked."""
+
+    call_sid: str
+    outcome: Outcome = "answered"
+    identity: str | None = None
+    duration_s: int = 0
+    direction: str = "inbound"
+
+
+@dataclass(frozen=True, slots=True)
+class CallMissed:
+    """The customer called, and nobody talked with him. `identity`: the worker the call was for; `wanted`: he asked for
+    this worker, who can be looked for; `language`: what was spoken with him."""
+
+    call_sid: str
+    outcome: Outcome
+    identity: str | None = None
+    wanted: bool = False
+    language: str = "en"
+    duration_s: int = 0
+    direction: str = "inbound"
+
+
 Event = (
     ConversationStarted
     | CustomerJoined
@@ -263,4 +289,6 @@ Event = (
     | HandedToQueue
     | HandedToBot
     | CloseAsked
+    | CallEnded
+    | CallMissed
 )

@@ -141,6 +141,14 @@ class Guards:
         """The worker the customer is given to is with him already."""
         return self._present(self.event.identity) is not None
 
+    def caller_wants_worker(self) -> bool:
+        """Whoever called asked for a worker, who did not take the call and can be looked for."""
+        return self.event.wanted is True and self.event.identity is not None
+
+    def waiting_caller_wants_worker(self) -> bool:
+        """The same of a customer who is waiting, while nobody is on his way yet."""
+        return self.before.claim is None and self.caller_wants_worker()
+
     # What guards and writers both ask
 
     def _silenced(self) -> tuple[str, ...]:

@@ -256,6 +256,22 @@ TRANSITIONS = (
     Row("handed_to_bot", ("closed",), None),
     Row("close_asked", OPEN, None, does=("close",)),
     Row("close_asked", ("closed",), None),
+    # He calls on the telephone.
+    Row("call_ended", STATES, None),
+    Row("call_missed", ("greeting", "awaiting_choice"), None, guards=("is_silenced",)),
+    Row(
+        "call_missed",
+        ("greeting", "awaiting_choice"),
+        "routing",
+        guards=("caller_wants_worker",),
+        does=("say_call_not_taken", "end_bot_turn", "find_worker", "find_customer"),
+    ),
+    Row("call_missed", ("greeting",), "awaiting_choice", does=("say_call_missed", "find_customer")),
+    Row("call_missed", ("awaiting_choice",), None, does=("say_call_missed",)),
+    Row(
+        "call_missed", ("routing",), None, guards=("waiting_caller_wants_worker",), does=("find_called_worker_quietly",)
+    ),
+    Row("call_missed", ("routing", "with_worker", "closed"), None),
     # Who the customer is.
     Row("conversation_started", OPEN, None, does=("note_pair", "find_customer")),
     Row("conversation_started", ("closed",), None),

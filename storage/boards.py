@@ -56,7 +56,9 @@ _ID_OF_FEW = conversation.c.id + literal_column("0")
 _IS_FAILING = and_(is_waiting(), outbox.c.status.in_(("retrying", "ambiguous")))
 # Spelled out, or SQLite does not see that the partial indexes serve. What waits has a time, and what is decided none.
 _IS_PARKED = inbox.c.status == literal_column("'parked'")
-_IS_UNDECIDED = and_(inbox.c.status == literal_column("'waiting'"), inbox.c.due_at.is_not(None))
+# A call waits until it is over; that is no trouble before it was tried in vain to give it its place.
+_IS_LASTING = and_(inbox.c.kind == literal_column("'call'"), inbox.c.tries == literal_column("0"))
+_IS_UNDECIDED = and_(inbox.c.status == literal_column("'waiting'"), inbox.c.due_at.is_not(None), not_(_IS_LASTING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Events, facts, effects and snapshots to JSON and back.
+"""Events, facts, effects, calls and snapshots to JSON and back.
 
 A field at its default is left out, so a row stays small and a field added later with a default reads old rows. A kind
 that is renamed or changes its meaning needs a new name; the old one stays readable as long as rows may hold it.
@@ -12,6 +12,7 @@ from json.encoder import encode_basestring
 from operator import attrgetter, itemgetter
 from typing import Any, cast, get_args
 
+from states.calls import Call
 from states.conversation import Claim, Conversation, Present, Profile
 from states.effects import Effect
 from states.events import Event
@@ -20,7 +21,7 @@ from states.names import snake_case
 from storage.errors import UnknownCodec
 
 _KINDS: dict[str, type] = {
-    snake_case(kind.__name__): kind for kind in (*get_args(Event), *get_args(Fact), *get_args(Effect))
+    snake_case(kind.__name__): kind for kind in (*get_args(Event), *get_args(Fact), *get_args(Effect), Call)
 }
 
 
@@ -77,8 +78,8 @@ def kind_of(value: object) -> str:
     return snake_case(type(value).__name__)
 
 
-def encode(value: Event | Fact | Effect) -> str:
-    """An event, fact or effect as JSON, with its kind."""
+def encode(value: Event | Fact | Effect | Call) -> str:
+    """An event, fact, effect or call as JSON, with its kind."""
     return f'{{"kind":"{kind_of(value)}"{_members(value)}}}'
 
 

@@ -1,4 +1,4 @@
-"""Entries: one message of a thread as people read it, made of the row that it stands in."""
+"""Entries: one message of a thread, or one call, as people read it, made of the row that it stands in."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from states.effects import SendMessage, SendTemplate
-from states.events import MessageReceived
+from states.events import CallEnded, CallMissed, MessageReceived
 from states.roles import is_channel_address
 from storage import codec
 from storage.parked import GIVEN_UP
@@ -16,6 +16,7 @@ from storage.schema import delivery
 from storage.talk import OPTED_OUT, PROGRESS
 
 Side = Literal["customer", "worker", "program"]
+Kind = Literal["message", "call"]
 Status = Literal["sending", "sent", "delivered", "read", "failed"]
 PROGRAM = "system"
 NOT_SENT = "It was not sent: the conversation was closed before, or it was skipped."
@@ -27,7 +28,7 @@ OUTSIDE_WINDOW_CODE = 63016
 class Entry:
     """One message of a thread. `index`: None while it is on its way; `media`: how many pictures; `at`: milliseconds
     since 1970; `status`: None for a customer's; `error`: why it failed, a sentence; `key`: that of the effect that
-    sends it, by which one that failed can be retried."""
+    sends it, by which one that failed can be retried. A call has no index, and its `body` says what came of it."""
 
     index: int | None
     message_sid: str | None
@@ -39,6 +40,8 @@ class Entry:
     status: Status | None = None
     error: str | None = None
     key: str | None = None
+    kind: Kind = "message"
+    call_sid: str | None = None
 
 
 def received(row: Any) -> Entry:
@@ -46,6 +49,20 @@ def received(row: Any) -> Entry:
     event = codec.decode(row.event)
     assert isinstance(event, MessageReceived)
     return Entry(event.index, event.message_sid, event.author, "customer", event.body, event.media, row.at)
+
+
+def called(row: Any, address: str | None) -> Entry:
+    """A call of the customer with this address, of a row of the history."""
+    event = codec.decode(row.event)
+    assert isinstance(event, CallEnded | CallMissed)
+    body = "Missed call" if isinstance(event, CallMissed) else _length(event.duration_s)
+    return Entry(None, None, address or "", "customer", body, 0, row.at, kind="call", call_sid=event.call_sid)
+
+
+def _length(duration_s: int) -> str:
+    if not duration_s:
+        return "Call"
+    return f"Call, {duration_s} s" if duration_s < 60 else f"Call, {round(duration_s / 60)} min"
 
 
 def published(connection: Connection, rows: Iterable[Any], customers: Collection[str]) -> list[Entry]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from states.conversation import Conversation
 from storage import codec
-from storage.entries import Entry, published, received, under_way
+from storage.entries import Entry, called, published, received, under_way
 from storage.outbox import CREATES
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
 from storage.unit import Unit
@@ -38,6 +38,7 @@ __all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thr
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
+_IS_A_CALL = history.c.trigger.in_([literal_column("'call_ended'"), literal_column("'call_missed'")])
 _SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in CREATES])
 
 
@@ -53,7 +54,7 @@ class Line:
 
 def thread(connection: Connection, sid: str, before: int | None = None, limit: int = 50) -> tuple[list[Entry], bool]:
     """Up to `limit` messages of a conversation, oldest first, below the index `before`, and whether there are more;
-    those on their way or never sent stand behind the newest, and do not count."""
+    those on their way or never sent stand behind the newest, and calls where they were, and do not count."""
     others = connection.execute(_published(sid, before, limit)).all()
     entries = {entry.index: entry for entry in published(connection, others, _customers(connection, sid))}
     # A message may stand in both; what was decided about it is what it is.
@@ -61,7 +62,7 @@ def thread(connection: Connection, sid: str, before: int | None = None, limit: i
         entries[row.message_index] = received(row)
     found = [entries[index] for index in sorted(entries, key=lambda index: index or 0)]
     waiting = _under_way(connection, sid) if before is None else []
-    return found[-limit:] + waiting, len(found) > limit
+    return _with_calls(connection, sid, found, before, limit) + waiting, len(found) > limit
 
 
 def mine(
@@ -137,6 +138,20 @@ def _received(connection: Connection, sid: str, before: int | None, limit: int) 
     if before is not None:
         query = query.where(index < before)
     return query.order_by(index.desc()).limit(limit + 1)
+
+
+def _with_calls(connection: Connection, sid: str, found: list[Entry], before: int | None, limit: int) -> list[Entry]:
+    """The page of these messages with the calls that came behind the last message of the page before it; those behind
+    its own last message are the next page's, if there is one."""
+    page = found[-limit:]
+    since = found[-limit - 1].at if len(found) > limit else -1
+    query = select(history.c.at, history.c.event).where(history.c.conversation_sid == sid, _IS_A_CALL)
+    address = next(iter(_customers(connection, sid)), None)
+    for row in connection.execute(query.order_by(history.c.version)):
+        place = next((n for n in range(len(page), 0, -1) if page[n - 1].at <= row.at), 0)
+        if row.at >= since and (before is None or place < len(page)):
+            page.insert(place, called(row, address))
+    return page
 
 
 def _index_of(connection: Connection) -> ColumnElement[int]:

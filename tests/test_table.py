@@ -15,6 +15,8 @@ from states.errors import DecisionError, UnhandledEvent, UnknownState
 from states.events import (
     BotFailed,
     BotReplied,
+    CallEnded,
+    CallMissed,
     CloseAsked,
     ConversationClosed,
     ConversationStarted,
@@ -42,6 +44,7 @@ from states.table import OPEN, STATES, TRANSITIONS, Row
 
 NOW = 1_700_000_000_000
 TURN = 3
+ADDRESS = "+15550100001"
 ADA, BOB = "ada@example.test", "bob@example.test"
 ADAS, BOBS = ParticipantSid("MB1"), ParticipantSid("MB2")
 MESSAGE, WORKER = MessageSid("IM1"), WorkerSid("WK1")
@@ -99,6 +102,9 @@ TO_ADA = HandedToWorker(ADA, WORKER, NOW, "bob", "she knows")
 TO_QUEUE = HandedToQueue("bob", "my shift ends")
 TO_BOT = HandedToBot("bob", "wrong number")
 CLOSE_IT = CloseAsked("bob", "all is said")
+CALLED = CallEnded("CA1", "answered", ADA, 60)
+HUNG_UP = CallMissed("CA1", "hung_up", ADA)
+CALLED_ADA = CallMissed("CA1", "no_answer", ADA, wanted=True)
 
 SAY, ASK, ADD, REMOVE, CLOSE = "send_message", "ask_bot", "add_participant", "remove_participant", "close_conversation"
 WHO, FIND, LAST, LONGEST_IDLE = "find_customer", "find_worker", "find_last", "find_longest_idle"
@@ -241,6 +247,20 @@ CASES: list[Case] = [
     *stays(["closed"], PLAIN, TO_BOT),
     *stays(OPEN, PLAIN, CLOSE_IT, "", CLOSE),
     *stays(["closed"], PLAIN, CLOSE_IT),
+    # He calls on the telephone.
+    *stays(STATES, PLAIN, CALLED),
+    *stays(["greeting", "awaiting_choice"], {"silenced": (ADDRESS,)}, CALLED_ADA, "is_silenced"),
+    ("greeting", PLAIN, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND)),
+    ("greeting", STRANGER | {"address": ADDRESS}, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND, WHO)),
+    ("awaiting_choice", PLAIN, CALLED_ADA, "caller_wants_worker", "routing", (SAY, FIND)),
+    ("greeting", PLAIN, HUNG_UP, "", "awaiting_choice", (SAY,)),
+    ("greeting", STRANGER | {"address": ADDRESS}, HUNG_UP, "", "awaiting_choice", (SAY, WHO)),
+    ("greeting", PLAIN, replace(CALLED_ADA, identity=None), "", "awaiting_choice", (SAY,)),
+    *stays(["awaiting_choice"], PLAIN, HUNG_UP, "", SAY),
+    *stays(["routing"], QUEUED, CALLED_ADA, "waiting_caller_wants_worker", FIND),
+    *stays(["routing"], ADA_CLAIMED, CALLED_ADA),
+    *stays(["routing", "with_worker", "closed"], ADA_HERE, HUNG_UP),
+    *stays(["with_worker", "closed"], ADA_HERE, CALLED_ADA),
     # Who the customer is.
     *stays(OPEN, STRANGER, STARTED, "", WHO),
     *stays(OPEN, PLAIN, STARTED),

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import update
 
 from orchestrator.seeing import Sighting, see
-from orchestrator.taking import take
+from orchestrator.taking import admit_result, take
 from states.conversation import KeyedEffect
 from states.effects import SendMessage
-from states.events import ConversationClosed
+from states.events import CallEnded, CallMissed, ConversationClosed
 from states.facts import Fact, MessagePublished, ParticipantGone
 from states.names import ConversationSid, ParticipantSid
 from states.roles import Knowledge
@@ -132,6 +132,47 @@ def test_a_late_message_stands_by_its_index_and_pages_follow_it(place: Place) ->
     assert ([entry.index for entry in older], more) == ([2, 3, 4], True)
     oldest, more = place.read(lambda connection: thread(connection, CH, before=2, limit=3))
     assert ([entry.index for entry in oldest], more) == ([0, 1], False)
+
+
+def called(place: Place, event: CallEnded | CallMissed, at: int) -> None:
+    place.do(lambda unit: admit_result(unit, CH, event.call_sid, event), at)
+
+
+def test_calls_stand_where_they_were_and_say_what_came_of_them(place: Place) -> None:
+    tell(place, started(), message(0, "hello"))
+    for number, event in enumerate(
+        (
+            CallMissed("CA1", "no_answer", WORKER),
+            CallEnded("CA2", "answered", WORKER, 59),
+            CallEnded("CA3", "answered", WORKER, 170),
+            CallEnded("CA4", "unknown", WORKER),
+        )
+    ):
+        called(place, event, NOON + 10 + number)
+    tell(place, message(1, "and?"), at=NOON + 20)
+    entries = [entry for entry in told(place) if entry.status is None]
+    assert [(entry.kind, entry.body) for entry in entries] == [
+        ("message", "hello"),
+        ("call", "Missed call"),
+        ("call", "Call, 59 s"),
+        ("call", "Call, 3 min"),
+        ("call", "Call"),
+        ("message", "and?"),
+    ]
+    assert [entry.call_sid for entry in entries] == [None, "CA1", "CA2", "CA3", "CA4", None]
+    assert {entry.author for entry in entries} == {ADDRESS}
+
+
+def test_every_call_stands_on_one_page_and_one_alone(place: Place) -> None:
+    tell(place, started())
+    for number in range(4):
+        called(place, CallMissed(f"CA{2 * number}", "text"), NOON + 10 * number)
+        tell(place, message(number, f"no. {number}"), at=NOON + 10 * number + 5)
+    called(place, CallMissed("CA9", "text"), NOON + 99)
+    newest = [entry for entry in told(place, limit=2) if entry.status is None]
+    older = told(place, limit=2, before=2)
+    assert [entry.call_sid or entry.index for entry in newest] == ["CA4", 2, "CA6", 3, "CA9"]
+    assert [entry.call_sid or entry.index for entry in older] == ["CA0", 0, "CA2", 1]
 
 
 def test_what_is_on_its_way_stands_last_in_the_order_it_will_be_sent(place: Place) -> None:

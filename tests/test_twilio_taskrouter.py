@@ -134,6 +134,26 @@ async def test_a_time_that_is_no_count_of_milliseconds_is_none(
     assert (await port.fetch(sid)).last_accepted_task_time == expected
 
 
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"phone": "+15550100555", "contact_uri": "client:ada"}, "+15550100555"),
+        ({"phone": "ask reception", "contact_uri": " client:ada_40example_2Etest "}, "client:ada_40example_2Etest"),
+        ({"contact_uri": "sip:ada@example.test;transport=tls"}, "sip:ada@example.test;transport=tls"),
+        ({"contact_uri": "tel:+15550100555"}, None),
+        ({"phone": 15550100555}, None),
+        ({"phone": "+1555\n0100555"}, None),
+        ({"phone": None}, None),
+        ({}, None),
+    ],
+)
+async def test_where_a_worker_is_rung_is_the_first_attribute_that_can_be_dialled(
+    port: Workers, twilio: Any, attributes: dict[str, object], expected: str | None
+) -> None:
+    sid = await hired(twilio, attributes=attributes)
+    assert (await port.fetch(sid)).rings_at == expected
+
+
 async def test_a_worker_who_is_not_there_is_a_refusal_and_ends_no_conversation(port: Workers) -> None:
     for call in (port.fetch("WK" + "0" * 32), port.set_last_accepted("WK" + "0" * 32, NOW_MS)):
         with pytest.raises(Rejected) as refusal:

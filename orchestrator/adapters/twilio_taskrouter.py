@@ -1,6 +1,7 @@
 """Twilio TaskRouter as the neighbour that knows who works here (Twilio Docs, "TaskRouter API v1")."""
 
 import json
+import re
 from typing import Any
 
 from orchestrator.adapters.outcomes import PreconditionFailed, calling, json_object, known
@@ -13,6 +14,8 @@ LAST_ACCEPTED = "lastAcceptedTaskTime"
 
 _PAGE = 200
 """Workers in a page: with 5 KB of attributes each they fit into one answer."""
+
+_CAN_RING = re.compile(r"\+[1-9][0-9]{6,14}|sips?:[^\s@]+@\S+|client:\S{1,256}")
 
 _ACTIVITY_NAMES = {True: "Available", False: "Offline"}
 _NO_ACTIVITY = 20404
@@ -129,7 +132,15 @@ def _worker(record: Any) -> Worker:
         available=known(record.available, bool),
         last_accepted_task_time=_milliseconds(json_object(record.attributes).get(LAST_ACCEPTED)),
         attributes_shown=record.attributes is not None,
+        rings_at=_rings_at(json_object(record.attributes)),
     )
+
+
+def _rings_at(attributes: dict[str, Any]) -> str | None:
+    """Where a worker takes calls: the first of his attributes `phone` and `contact_uri` (Twilio's own name for it)
+    that can be dialled."""
+    found = (str(attributes.get(name) or "").strip() for name in ("phone", "contact_uri"))
+    return next((place for place in found if _CAN_RING.fullmatch(place)), None)
 
 
 def _milliseconds(value: object) -> int | None:

@@ -34,6 +34,9 @@ def connect(
         str | None,
         typer.Option(metavar="https://…", help="The base URL Twilio is to call, instead of the setting PUBLIC_URL."),
     ] = None,
+    voice: Annotated[
+        bool, typer.Option("--voice", help="Have calls to the senders that are numbers answered, too.")
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     file: File = BEFORE,
@@ -47,7 +50,7 @@ def connect(
     settings = Settings.load()
     base = _base(settings, public_url)
     try:
-        asyncio.run(_connect(settings, base, file, _Asking(dry_run, yes, as_json)))
+        asyncio.run(_connect(settings, base, voice, file, _Asking(dry_run, yes, as_json)))
     except EffectError as error:
         _twilio_said_no(error)
 
@@ -98,7 +101,7 @@ class _Asking:
             typer.echo(line)
 
 
-async def _connect(settings: Settings, base: str, file: Path, asking: _Asking) -> None:
+async def _connect(settings: Settings, base: str, voice: bool, file: Path, asking: _Asking) -> None:
     from orchestrator.connecting import words
     from orchestrator.connecting.before import FileRefused
     from orchestrator.connecting.changing import StoppedHalfway, set_all
@@ -106,7 +109,7 @@ async def _connect(settings: Settings, base: str, file: Path, asking: _Asking) -
     from orchestrator.connecting.survey import survey
 
     async with account(settings) as client:
-        found = await survey(client, settings, base)
+        found = await survey(client, settings, base, voice)
         for line in words.difference_lines(found.differences):
             asking.say(line)
         for note in found.notes:
@@ -123,7 +126,7 @@ async def _connect(settings: Settings, base: str, file: Path, asking: _Asking) -
             fail(str(error))
         except StoppedHalfway as stop:
             _stopped(stop, "connect")
-        left = (await survey(client, settings, base)).to_do
+        left = (await survey(client, settings, base, voice)).to_do
     if left:
         fail(f"Twilio took it and shows something else for: {', '.join(each.resource.title for each in left)}")
     asking.conclude(

@@ -9,11 +9,12 @@ from typing import Any, Protocol, TypeAlias
 
 from orchestrator.adapters.outcomes import calling, known
 from orchestrator.adapters.twilio_client import Connect
+from orchestrator.errors import Rejected
 
 Value: TypeAlias = str | bool | int | list[str] | None
 Fields: TypeAlias = dict[str, Value]
 
-ADDRESS, WEBHOOKS, WORKSPACE = "address", "webhooks", "workspace"
+ADDRESS, NUMBER, WEBHOOKS, WORKSPACE = "address", "number", "webhooks", "workspace"
 ADDRESS_TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
 
 
@@ -40,6 +41,8 @@ def resource_of(connect: Connect, key: str) -> Resource:
         return Webhooks(connect, name or None)
     if kind == ADDRESS and name:
         return Address(connect, name)
+    if kind == NUMBER and name:
+        return Number(connect, name)
     if kind == WORKSPACE and name:
         return Workspace(connect, name)
     raise ValueError(f"nothing of an account is called {key[:80]!r}")
@@ -134,6 +137,48 @@ class Address:
         addresses = (await self._connect()).conversations.v1.address_configurations
         listed = await addresses.list_async(type=address_type(self._address), page_size=50)
         return next((each for each in listed if each.address == self._address), None)
+
+
+class Number:
+    """What becomes of calls to one number of the account (Twilio Docs, "IncomingPhoneNumber Resource")."""
+
+    def __init__(self, connect: Connect, number: str) -> None:
+        self.key = f"{NUMBER}/{number}"
+        self.title = f"Calls to {number}"
+        self._connect = connect
+        self._number = number
+
+    async def read(self) -> Fields | None:
+        with calling():
+            found = await self._find()
+            if found is None:
+                return None
+            return {
+                "voice_url": found.voice_url or None,
+                "voice_method": found.voice_method or "POST",
+                "status_callback": found.status_callback or None,
+                "status_callback_method": found.status_callback_method or "POST",
+                # While it is set, Twilio looks at none of the others.
+                "voice_application_sid": found.voice_application_sid or None,
+            }
+
+    async def write(self, fields: Fields) -> None:
+        changes: dict[str, Any] = {name: "" if value is None else value for name, value in fields.items()}
+        with calling():
+            found = await self._find()
+            if found is None:
+                raise Rejected("it is no number of this account", 404, 20404)
+            await (await self._numbers())(found.sid).update_async(**changes)
+
+    async def remove(self) -> None:
+        raise NotImplementedError("a number is not bought here")
+
+    async def _find(self) -> Any:
+        listed = await (await self._numbers()).list_async(phone_number=self._number, limit=20)
+        return next((each for each in listed if each.phone_number == self._number), None)
+
+    async def _numbers(self) -> Any:
+        return (await self._connect()).api.v2010.account.incoming_phone_numbers
 
 
 class Workspace:

@@ -9,6 +9,7 @@ from orchestrator.adapters.twilio_client import Connect
 from orchestrator.connecting.resources import (
     ADDRESS_TYPES,
     Fields,
+    Number,
     Resource,
     Value,
     Webhooks,
@@ -56,14 +57,16 @@ class Survey:
         return [each for each in self.differences if each.changes]
 
 
-async def survey(connect: Connect, settings: Settings, base: str) -> Survey:
+async def survey(connect: Connect, settings: Settings, base: str, voice: bool = False) -> Survey:
     """Read everything `wanted` names. Raises EffectError."""
     service_sid, notes = await scope(connect)
-    fields = wanted(settings, base, service_sid)
+    fields = wanted(settings, base, service_sid, voice)
     resources = [resource_of(connect, key) for key in fields]
     found = await asyncio.gather(*(resource.read() for resource in resources))
     differences = [Difference(*each) for each in zip(resources, found, fields.values(), strict=True)]
-    return Survey(differences, notes + list(_notes(settings, base)))
+    strange = [each for each in differences if isinstance(each.resource, Number) and each.found is None]
+    notes += [f"{each.resource.title} are left alone: it is no number of this account" for each in strange]
+    return Survey([each for each in differences if each not in strange], notes + list(_notes(settings, base)))
 
 
 async def scope(connect: Connect) -> tuple[str | None, list[str]]:

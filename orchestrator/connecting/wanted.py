@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from orchestrator.addresses import senders_in
-from orchestrator.connecting.resources import ADDRESS, ADDRESS_TYPES, WEBHOOKS, WORKSPACE, Fields, address_type
+from orchestrator.connecting.resources import ADDRESS, ADDRESS_TYPES, NUMBER, WEBHOOKS, WORKSPACE, Fields, address_type
 from orchestrator.settings import Settings
 
 # The recommended filters of the README: messages are answered at once, and nothing need be looked up.
@@ -50,9 +50,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def wanted(settings: Settings, base: str, service_sid: str | None) -> dict[str, Fields]:
+def wanted(settings: Settings, base: str, service_sid: str | None, voice: bool = False) -> dict[str, Fields]:
     """The fields every resource must have, by its key. `service_sid`: the chat service whose own webhooks are used,
-    None for the account's."""
+    None for the account's; `voice`: calls are to be answered, too."""
     fields: dict[str, Fields] = {
         f"{WEBHOOKS}/{service_sid}" if service_sid else WEBHOOKS: {
             "pre_webhook_url": f"{base}/pre-event",
@@ -68,7 +68,24 @@ def wanted(settings: Settings, base: str, service_sid: str | None) -> dict[str, 
             "event_callback_url": f"{base}/taskrouter-event",
             "events_filter": sorted(WORKER_EVENTS),
         }
+    if voice:
+        fields |= {f"{NUMBER}/{number}": _answered(base) for number in numbers(settings)}
     return fields
+
+
+def _answered(base: str) -> Fields:
+    return {
+        "voice_url": f"{base}/voice",
+        "voice_method": "POST",
+        "status_callback": f"{base}/voice/status",
+        "status_callback_method": "POST",
+        "voice_application_sid": None,
+    }
+
+
+def numbers(settings: Settings) -> list[str]:
+    """The senders that are telephone numbers."""
+    return [address for address in senders(settings) if address.startswith("+")]
 
 
 def senders(settings: Settings) -> list[str]:

@@ -23,6 +23,11 @@ LABELS = {
     "studio_retry_count": "its retries",
     "friendly_name": "name",
     "address_country": "country",
+    "voice_url": "voice URL",
+    "voice_method": "its method",
+    "status_callback": "status callback",
+    "status_callback_method": "its method",
+    "voice_application_sid": "TwiML application",
     "event_callback_url": "event callback",
     "events_filter": "events",
 }

@@ -218,4 +218,6 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "at": iso(entry.at),
         "status": entry.status,
         "error": entry.error,
+        "kind": entry.kind,
+        "call_sid": entry.call_sid,
     }

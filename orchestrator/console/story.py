@@ -17,7 +17,7 @@ from storage.audit import Act
 from storage.notes import Note
 
 Kind = Literal["decision", "effect", "undecided", "note", "act"]
-_GIST = ("body", "message", "display_name", "identity", "address", "effect", "reason")
+_GIST = ("body", "message", "display_name", "identity", "address", "effect", "outcome", "reason")
 # What happened at the same millisecond, in the order in which one follows from the other.
 _ORDER: dict[str, int] = {"act": 0, "note": 1, "decision": 2, "effect": 3, "undecided": 4}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from orchestrator.adapters.outcomes import NOT_FOUND, calling, json_object
 from orchestrator.adapters.twilio_client import Connect
-from orchestrator.connecting.resources import WEBHOOKS, address_type, resource_of
+from orchestrator.connecting.resources import NUMBER, WEBHOOKS, address_type, resource_of
 from orchestrator.connecting.survey import Difference, scope
-from orchestrator.connecting.wanted import senders, wanted
+from orchestrator.connecting.wanted import numbers, senders, wanted
 from orchestrator.connecting.words import LABELS
 from orchestrator.doctor.findings import DOWN, FAILED, MISCONFIGURED, Finding, ok, skipped, wrong
 from orchestrator.doctor.identities import duplicates, fault_of
@@ -59,6 +59,8 @@ class Account:
         }
         for address in senders(self._settings):
             named[f"sender {address}"] = self._sender(address)
+        for number in numbers(self._settings):
+            named[f"calls to {number}"] = self._calls(number)
         if self._settings.taskrouter_workspace_sid is None:
             return named | {"workspace": self._no_workspace}
         return named | {"workspace": self._workspace, "queue": self._queue, "workers": self._workers}
@@ -93,6 +95,18 @@ class Account:
             if address_type(address) == "sms" and not await self._owns(address):
                 return wrong(name, "is no number of this account", "PROXY_NUMBERS")
             return await self._as_wanted(name, f"address/{address}")
+
+        return check
+
+    def _calls(self, number: str) -> Check:
+        """Calls need not come here; if they do, then all of it must be right."""
+
+        async def check() -> Finding:
+            name, key = f"calls to {number}", f"{NUMBER}/{number}"
+            found = await resource_of(self._connect, key).read()
+            if found is None or found["voice_url"] != f"{self._settings.public_url}/voice":
+                return skipped(name, f"they do not come here: {CONNECT} --voice")
+            return await self._as_wanted(name, key)
 
         return check
 
@@ -134,7 +148,7 @@ class Account:
 
     async def _as_wanted(self, check: str, key: str, service_sid: str | None = None) -> Finding:
         """Whether a resource is what `expert-hub twilio connect` would make it."""
-        must_be = wanted(self._settings, self._settings.public_url, service_sid)[key]
+        must_be = wanted(self._settings, self._settings.public_url, service_sid, voice=True)[key]
         resource = resource_of(self._connect, key)
         difference = Difference(resource, await resource.read(), must_be)
         if not difference.changes:
@@ -142,7 +156,8 @@ class Account:
         if difference.found is None:
             return wrong(check, "no address configuration: a first message may make no conversation", CONNECT)
         names = ", ".join(LABELS[name] for name in difference.changes)
-        return wrong(check, f"not as it must be: {names}", CONNECT)
+        mend = f"{CONNECT} --voice" if key.startswith(NUMBER) else CONNECT
+        return wrong(check, f"not as it must be: {names}", mend)
 
 
 def clock(now: float, headers: dict[str, str]) -> Finding:

@@ -2,7 +2,7 @@
 
 A client that signs in under another identity never sees them. Flex writes a worker's identity into the attribute
 `contact_uri`, as `client:` and the identity with what is neither letter nor digit as `_` and two hexadecimal digits;
-others into `identity`.
+others into `identity`. A `contact_uri` may be a telephone instead, which names nobody.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 _CLIENT = "client:"
+_TELEPHONE = ("+", "sip:", "sips:")
 _ESCAPED = re.compile(r"_([0-9A-Fa-f]{2})")
 
 
@@ -19,6 +20,8 @@ def fault_of(friendly_name: str, attributes: Mapping[str, object]) -> str | None
         return "his friendly name is no email address, so no customer can name him"
     for name in ("contact_uri", "identity"):
         claimed = attributes.get(name)
+        if isinstance(claimed, str) and claimed.startswith(_TELEPHONE):
+            continue
         if isinstance(claimed, str) and claimed and friendly_name not in _readings(claimed):
             return f"his attribute {name} names another identity than his friendly name"
     return None

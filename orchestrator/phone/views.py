@@ -102,7 +102,7 @@ def said(entries: list[Entry], conversation: Conversation, identity: str, clock:
                 own=is_own(entry, identity),
                 day=day if last is None or day != last[1] else None,
                 goes_on=(entry.author, day) == last,
-                key=entry.message_sid or entry.key or f"waiting-{number}",
+                key=entry.message_sid or entry.key or entry.call_sid or f"waiting-{number}",
             )
         )
         last = entry.author, day

@@ -35,6 +35,17 @@ RECOMMENDED_FILTERS = (
 
 
 @dataclass(slots=True)
+class VoiceTargets:
+    """Where calls to the account's number go; without a URL nobody answers them. An application's stand before them."""
+
+    url: str = ""
+    status_callback: str = ""
+    method: str = "POST"
+    status_callback_method: str = "POST"
+    application_sid: str = ""
+
+
+@dataclass(slots=True)
 class Targets:
     """Where webhooks go; an empty URL sends none. `filters` names the events wanted."""
 
@@ -43,12 +54,14 @@ class Targets:
     routing_url: str
     method: str = "POST"
     filters: tuple[str, ...] = RECOMMENDED_FILTERS
+    voice: VoiceTargets = field(default_factory=VoiceTargets)
 
     @classmethod
     def at(cls, service_url: str) -> "Targets":
         """The service's own routes, with the recommended filters."""
         base = service_url.rstrip("/")
-        return cls(f"{base}/pre-event", f"{base}/post-event", f"{base}/routing")
+        voice = VoiceTargets(f"{base}/voice", f"{base}/voice/status")
+        return cls(f"{base}/pre-event", f"{base}/post-event", f"{base}/routing", voice=voice)
 
     @classmethod
     def nowhere(cls) -> "Targets":
@@ -76,6 +89,7 @@ class Answer:
     status: int
     changes: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

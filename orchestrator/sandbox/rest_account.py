@@ -1,4 +1,5 @@
-"""What the account has: itself, its numbers, its chat service and its messaging service, to be read and not changed.
+"""What the account has: itself, its numbers, its chat service and its messaging service, to be read and, but for where
+calls go, not changed.
 
 The account and its numbers are of Twilio's older API (`/2010-04-01`), the messaging service of its Messaging API, whose
 path differs from a chat service's by the SID alone. Their fields are those of the official client's resources.
@@ -7,12 +8,13 @@ path differs from a chat service's by the SID alone. Their fields are those of t
 from aiohttp import web
 
 from orchestrator.sandbox import seeds
-from orchestrator.sandbox.errors import not_found
+from orchestrator.sandbox.errors import bad_parameter, not_found
 from orchestrator.sandbox.rest import Call, Reply, add_route
-from orchestrator.sandbox.rules import rest_date
+from orchestrator.sandbox.rules import is_web_url, rest_date
 from orchestrator.sandbox.shapes import Shape, below
 
 _ACCOUNT = "/2010-04-01/Accounts/{account}"
+_NUMBER_SID = "PN" + "5a" * 16
 _RFC_2822 = "%a, %d %b %Y %H:%M:%S +0000"
 
 
@@ -20,6 +22,7 @@ def add_routes(app: web.Application) -> None:
     """Add the routes of this module."""
     add_route(app, "GET", _ACCOUNT + ".json", account, scoped=False)
     add_route(app, "GET", _ACCOUNT + "/IncomingPhoneNumbers.json", numbers, scoped=False)
+    add_route(app, "POST", _ACCOUNT + "/IncomingPhoneNumbers/{number}.json", update_number, scoped=False)
     add_route(app, "GET", "/v1/Configuration", configuration, scoped=False)
     add_route(app, "GET", "/v1/Services/{sid}", service, scoped=False)
 
@@ -63,6 +66,29 @@ def numbers(call: Call) -> Reply:
         "previous_page_uri": None,
     }
     return Reply(200, shape)
+
+
+def update_number(call: Call) -> Reply:
+    """`POST /Accounts/{AC}/IncomingPhoneNumbers/{PN}.json`: where its calls go."""
+    form = call.form("VoiceUrl", "VoiceMethod", "StatusCallback", "StatusCallbackMethod", "VoiceApplicationSid")
+    form.require_any()
+    _check_account(call)
+    if call.named("number") != _NUMBER_SID:
+        raise not_found(call.request.path)
+    methods = [form.choice(name, ("GET", "POST")) for name in ("VoiceMethod", "StatusCallbackMethod")]
+    urls = [form.get(name) for name in ("VoiceUrl", "StatusCallback", "VoiceApplicationSid")]
+    if any(url and not is_web_url(url) for url in urls[:2]):
+        raise bad_parameter("VoiceUrl and StatusCallback must be web addresses, or empty")
+    voice = call.sandbox.webhooks.targets.voice
+    kept = voice.url, voice.status_callback, voice.application_sid
+    voice.url, voice.status_callback, voice.application_sid = (
+        old if new is None else new for old, new in zip(kept, urls, strict=True)
+    )
+    voice.method, voice.status_callback_method = (
+        methods[0] or voice.method,
+        methods[1] or voice.status_callback_method,
+    )
+    return Reply(200, _number(seeds.PHONE_NUMBERS[0], call))
 
 
 def configuration(call: Call) -> Reply:
@@ -132,13 +158,19 @@ def _messaging_service(call: Call) -> Shape:
 
 
 def _number(number: str, call: Call) -> Shape:
+    voice = call.sandbox.webhooks.targets.voice
     return {
-        "sid": "PN" + "5a" * 16,
+        "sid": _NUMBER_SID,
         "account_sid": seeds.ACCOUNT_SID,
         "phone_number": number,
         "friendly_name": number,
         "sms_url": "",
         "sms_method": "POST",
+        "voice_url": voice.url,
+        "voice_method": voice.method,
+        "status_callback": voice.status_callback,
+        "status_callback_method": voice.status_callback_method,
+        "voice_application_sid": voice.application_sid or None,
         "date_created": _date(call),
         "date_updated": _date(call),
     }

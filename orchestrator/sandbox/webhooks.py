@@ -5,7 +5,7 @@ unless the faults delay them: then each goes when its time comes. Nothing is sen
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,12 @@ from orchestrator.sandbox.delivery import Answer, Delivery, Origin, Targets, ans
 from orchestrator.sandbox.errors import HookRejected
 from orchestrator.sandbox.events import Parameters
 from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.forms import Pairs
 from orchestrator.sandbox.ledger import NO_ANSWER, Ledger
 
 _POST_LIMIT_S = 5.0
 _TASKROUTER_LIMIT_S = 15.0
+_VOICE_LIMIT_S = 15.0
 _ANSWER_BYTES = 64 * 1024
 
 _logger = structlog.get_logger()
@@ -93,6 +95,18 @@ class Webhooks:
         """Tell TaskRouter's event callback."""
         self._queue("taskrouter", Delivery(url, "POST", present(parameters), _TASKROUTER_LIMIT_S))
 
+    async def voice(self, url: str, pairs: Pairs) -> tuple[int, bytes]:
+        """Ask what to do with a call: status and body of the answer, 0 for none. One that is repeated is asked again
+        and its answer not looked at."""
+        delivery = Delivery(url, "POST", pairs, _VOICE_LIMIT_S)
+        if self.faults.loses_webhook():
+            self._note_loss(delivery)
+            return NO_ANSWER, b""
+        answer = await self._send(delivery)
+        if self.faults.repeats_webhook():
+            await self._send(delivery)
+        return answer.status, answer.body
+
     @property
     def _conversations(self) -> Targets:
         """The chat service's own targets where it has any; only one of the two can be set."""
@@ -146,7 +160,8 @@ class Webhooks:
                     delivery.method, target, data=data, headers=delivery.headers(), allow_redirects=False
                 ) as response,
             ):
-                return answer_of(delivery, response.status, await _body(response))
+                body = await _body(response)
+                return replace(answer_of(delivery, response.status, body), body=body)
         except TimeoutError:
             return Answer(NO_ANSWER, note=f"no answer in {delivery.limit_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -66,6 +66,26 @@ async def test_the_list_is_mine_and_its_twin_says_the_same(house: House, grace: 
     assert "Maria" not in (await ada.get("/app")).text
 
 
+async def test_a_call_stands_in_the_thread_between_the_messages(house: House, grace: Visitor) -> None:
+    sid = await with_grace(house)
+    await house.post("/sandbox/call", {"from": MARIA, "digits": ["2"]})
+
+    async def calls() -> list[Any]:
+        messages = (await found(grace, f"/app/c/{sid}.json"))["messages"]
+        return [(each["kind"], each["body"], each["index"]) for each in messages if each["call_sid"]]
+
+    assert await house.until(calls) == [("call", "Missed call", None)]
+    await house.say(MARIA, "Are you there?")
+
+    async def is_last() -> bool:
+        return (await found(grace, f"/app/c/{sid}.json"))["messages"][-1]["body"] == "Are you there?"
+
+    await house.until(is_last)
+    page = (await grace.get(f"/app/c/{sid}")).text
+    assert re.search(r'<li class="call" data-key="CA[0-9a-f]{32}">.*?Missed call', page, re.DOTALL)
+    assert page.index("Missed call") < page.rindex("Are you there?")
+
+
 async def test_what_is_not_mine_does_not_exist(house: House, grace: Visitor, ada: Visitor) -> None:
     sid = await with_grace(house)
     message = (await found(grace, f"/app/c/{sid}.json"))["messages"][0]["message_sid"]

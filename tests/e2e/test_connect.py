@@ -294,3 +294,29 @@ async def test_a_customer_is_answered_through_what_was_connected(old: House, com
     assert (await command(f"connect --yes --public-url {old.url}", PUBLIC_URL=old.url)).exit_code == 0
     sid = await old.say("whatsapp:+15550100001", "Hello", channel="whatsapp")
     await old.state(sid, "awaiting_choice")
+
+
+# Calls
+
+
+async def test_calls_are_left_alone_until_they_are_asked_for_and_go_back_to_the_letter(
+    old: House, command: Command
+) -> None:
+    voice = old.sandbox.sandbox.webhooks.targets.voice
+    before = voice.url, voice.status_callback, voice.method, voice.application_sid = (
+        "https://old.example/calls",
+        "",
+        "GET",
+        "AP" + "0" * 32,
+    )
+    assert (await command("connect --yes")).exit_code == 0
+    assert (voice.url, voice.status_callback, voice.method, voice.application_sid) == before
+    answer = await command("connect --voice --yes")
+    assert answer.exit_code == 0, answer.output
+    assert f"~ Calls to {seeds.NUMBERS['sms']}" in answer.stdout
+    assert f"Note: Calls to {NEW} are left alone: it is no number of this account" in answer.stdout
+    assert (voice.url, voice.status_callback) == (f"{HUB}/voice", f"{HUB}/voice/status")
+    assert (voice.method, voice.application_sid) == ("POST", "")
+    assert "Nothing is to be done." in (await command("connect --voice --yes")).stdout
+    assert (await command("disconnect --yes")).exit_code == 0
+    assert (voice.url, voice.status_callback, voice.method, voice.application_sid) == before

@@ -162,6 +162,21 @@ async def test_the_twin_of_a_conversation_is_the_state_dump_and_more(house: Hous
     assert told["shown"]["snapshot"]["workers"] == [GRACE]
 
 
+async def test_a_call_stands_in_the_transcript_and_in_the_timeline(house: House, boss: Visitor) -> None:
+    sid = await with_grace(house)
+    call_sid = (await house.post("/sandbox/call", {"from": MARIA, "digits": ["2"]}))["call_sid"]
+
+    async def calls() -> list[Any]:
+        thread = (await twin(boss, f"/console/c/{sid}.json"))["thread"]
+        return [(entry["call_sid"], entry["body"]) for entry in thread if entry["kind"] == "call"]
+
+    assert await house.until(calls) == [(call_sid, "Missed call")]
+    page = (await boss.get(f"/console/c/{sid}")).text
+    assert f'<li class="call" data-key="{call_sid}">' in page
+    assert "<strong>call missed</strong>" in page
+    assert f"{GRACE} · text" in page
+
+
 async def test_every_version_is_shown_as_it_was(house: House, boss: Visitor) -> None:
     sid = await with_grace(house)
     history = (await house.dump(sid))["history"]

@@ -37,7 +37,7 @@ from tests.e2e.conftest import House, on_both
 Doctor = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 NEEDED = (
     "settings credentials account clock,chat service,messaging service,webhooks,sender +15550100999,"
-    "sender whatsapp:+15550100999,workspace,queue,workers,public URL,signatures,database,CRM,bot"
+    "sender whatsapp:+15550100999,calls to +15550100999,workspace,queue,workers,public URL,signatures,database,CRM,bot"
 )
 CHECKS = {name for part in NEEDED.split(",") for name in (part.split() if part.startswith("settings") else [part])}
 
@@ -389,3 +389,16 @@ def test_the_gravest_finding_is_the_exit_code() -> None:
     assert exit_code([failed, misconfigured, down]) == 78
     assert exit_code([failed, down]) == 69
     assert exit_code([Finding("x", "warning", ""), Finding("x", "skipped", "")]) == 0
+
+
+async def test_calls_that_come_here_must_be_set_whole_and_others_are_nobodys_matter(
+    bare_house: House, doctor: Doctor
+) -> None:
+    voice, name = bare_house.sandbox.sandbox.webhooks.targets.voice, "calls to +15550100999"
+    voice.status_callback = ""
+    _, checks = await doctor()
+    assert (checks[name]["verdict"], checks[name]["mend"]) == ("wrong", "expert-hub twilio connect --voice")
+    voice.url = "https://old.example/calls"
+    _, checks = await doctor()
+    assert checks[name]["verdict"] == "skipped"
+    assert "--voice" in checks[name]["found"]

@@ -28,6 +28,8 @@ from states.effects import (
 from states.events import (
     BotFailed,
     BotReplied,
+    CallEnded,
+    CallMissed,
     CloseAsked,
     ConversationClosed,
     ConversationStarted,
@@ -355,6 +357,23 @@ class World(RuleBasedStateMachine):
         identity = self.present.pop(sid)
         for _ in range(times):
             self.tell(WorkerLeft(sid, identity))
+
+    # He calls on the telephone
+
+    @rule(identity=st.sampled_from([*TEAM, NOBODY]), wanted=st.booleans(), talked=st.booleans())
+    def he_calls(self, identity: str, wanted: bool, talked: bool) -> None:
+        """The program says nothing to whom a worker serves, and looks for nobody while one is on his way."""
+        before = self.conversation
+        missed = CallMissed("CA1", "no_answer", identity, wanted)
+        decision = self.tell(CallEnded("CA1", "answered", identity, 60) if talked else missed)
+        kinds = {type(keyed.effect) for keyed in decision.effects}
+        is_silenced = bool(before.silenced) and before.state != "routing"
+        if talked or is_silenced or before.state in ("with_worker", "closed"):
+            assert (decision.dest, kinds) == (before.state, set())
+        elif before.state == "routing":
+            assert kinds <= ({FindWorker} if before.claim is None else set())
+        else:
+            assert (SendMessage in kinds, FindWorker in kinds) == (True, wanted)
 
     # What else may be told
 

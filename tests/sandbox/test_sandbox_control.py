@@ -61,6 +61,38 @@ async def test_a_message_that_cannot_be_is_refused(control: Control, message: An
 
 
 @pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"from": ""},
+        {"from": 1},
+        {"from": CUSTOMER, "digits": "1"},
+        {"from": CUSTOMER, "digits": [1]},
+        {"from": CUSTOMER, "digits": [""]},
+        {"from": CUSTOMER, "hang_up": "yes"},
+        {"from": CUSTOMER, "dial": "ringing"},
+        {"from": CUSTOMER, "duration": -1},
+        {"from": CUSTOMER, "duration": True},
+        {"from": CUSTOMER, "duration": "60"},
+        {"from": CUSTOMER, "body": "x"},
+    ],
+)
+async def test_a_call_that_cannot_be_is_refused(control: Control, wanted: Any) -> None:
+    status, answer = await control.call("POST", "/sandbox/call", data=json.dumps(wanted))
+    assert status == 400
+    assert answer["error"]
+    assert await control.ledger() == []
+
+
+async def test_a_call_that_is_answered_with_no_document_is_an_error_tone(control: Control) -> None:
+    status, heard = await control.call("POST", "/sandbox/call", {"from": CUSTOMER})
+    assert (status, heard["said"]) == (201, [])
+    assert "not with TwiML" in heard["error"]
+    paths = [entry["path"] for entry in await control.ledger()]
+    assert paths == ["/voice", "/voice/status"]
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff", b"NaN", b"[" * 50_000, b'{"from":"\\ud800","body":"x"}', b"{" * 50_000, b"null", b"\x00"],
 )

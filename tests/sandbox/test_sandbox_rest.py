@@ -563,6 +563,22 @@ async def test_the_services_and_their_defaults_are_read(client: Client) -> None:
     assert await refused(client.conversations.v1.services("IS" + "0" * 32).fetch_async()) == (404, 20404)
 
 
+async def test_where_calls_to_the_number_go_is_set_and_cleared(sandbox: Running) -> None:
+    async with RecordingHttpClient(sandbox.url) as http:
+        numbers = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=http).api.v2010.account.incoming_phone_numbers
+        (number,) = await numbers.list_async(phone_number=PROXY)
+        assert number.voice_url.endswith("/voice")
+        wanted = {"voice_url": "https://hub.example.com/voice", "status_callback": "", "status_callback_method": "GET"}
+        await numbers(number.sid).update_async(**wanted)
+        (number,) = await numbers.list_async(phone_number=PROXY)
+        assert {name: getattr(number, name) for name in wanted} == wanted
+        assert number.voice_method == "POST"
+        for bad in ({"voice_url": "nowhere"}, {"voice_method": "PUT"}, {}):
+            status, _ = await refused(numbers(number.sid).update_async(**bad))
+            assert status == 400
+        assert (await refused(numbers("PN" + "0" * 32).update_async(voice_url="")))[0] == 404
+
+
 async def test_the_account_its_numbers_and_its_messaging_service_are_read(sandbox: Running) -> None:
     """Of hosts whose API descriptions are not kept here; the official client reads the answers."""
     async with RecordingHttpClient(sandbox.url) as http:
