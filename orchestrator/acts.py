@@ -18,7 +18,7 @@ from orchestrator.ports import Worker, Workers
 from orchestrator.starting import Starter
 from orchestrator.taking import admit_act
 from states.conversation import Conversation
-from states.events import CloseAsked, Event, HandedToBot, HandedToQueue, HandedToWorker, WorkerWrote
+from states.events import CloseAsked, Event, HandedToBot, HandedToFlex, HandedToQueue, HandedToWorker, WorkerWrote
 from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
@@ -33,7 +33,7 @@ Repair = Callable[[Connection, str, int], None]
 
 class Acts:
     """Everything a person can do. `on_availability` is called when somebody's may have changed, `on_due` when an effect
-    may be due.
+    may be due; `has_flex`: whether there is a Flex account to hand customers to.
 
     Every method raises ActRefused, nothing done, with a sentence for the person; and StorageError.
     """
@@ -47,6 +47,7 @@ class Acts:
         pictures: Pictures,
         on_availability: Callable[[], None],
         on_due: Callable[[], None],
+        has_flex: bool = False,
     ) -> None:
         self._writer = writer
         self._directory = directory
@@ -55,6 +56,7 @@ class Acts:
         self._pictures = pictures
         self._on_availability = on_availability
         self._on_due = on_due
+        self.has_flex = has_flex
 
     async def write(self, sid: str, by: Person, body: str, token: str) -> None:
         """Send the customer a message of `by`, who must be with him. `token` is drawn by the page: a repeat is no
@@ -113,6 +115,21 @@ class Acts:
             return HandedToBot(by.login, reason)
 
         await self._act(sid, by, "hand_to_bot", None, reason, token, event)
+
+    async def hand_to_flex(self, sid: str, by: Person, reason: str, token: str) -> None:
+        """Give the customer to Flex, another account; whoever has him leaves once Flex has taken him."""
+
+        def event(_unit: Unit, conversation: Conversation) -> Event:
+            if not self.has_flex:
+                raise ActRefused("There is no Flex: FLEX_ACCOUNT_SID is not set.", 409)
+            in_state(conversation, OPEN)
+            if conversation.state == "greeting":
+                raise ActRefused("The customer has not written yet.", 409)
+            if conversation.flex is not None:
+                raise ActRefused("The customer is in Flex already, or on his way there.", 409)
+            return HandedToFlex(by.login, reason)
+
+        await self._act(sid, by, "hand_to_flex", None, reason, token, event)
 
     async def close(self, sid: str, by: Person, reason: str, token: str) -> None:
         """Close the conversation, behind what is still on its way to the customer."""

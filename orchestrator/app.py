@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, metrics, pages, phone, webhooks
+from orchestrator import debug, flex_door, flex_events, metrics, pages, phone, webhooks
 from orchestrator.acts import Acts
-from orchestrator.adapters.account_hold import AccountHold
+from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
@@ -24,6 +24,8 @@ from orchestrator.crms import crm_of
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
+from orchestrator.flex_transfers import Transfers
+from orchestrator.flexing import FlexDesk
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -57,7 +59,7 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     effects, or both."""
     app = web.Application(middlewares=[_measured, refusals])
     if role != "effects":
-        app.add_routes(webhooks.routes())
+        app.add_routes([*webhooks.routes(), *flex_events.routes(), *flex_door.routes()])
         add_reception(app, settings)
         app.add_routes([*pages.routes(), *phone.routes()])
         pages.attach(app)
@@ -113,6 +115,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
+    flex = _flex(settings, conversations, membership, writer, stack)
     directory = Directory(workers)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
@@ -127,6 +130,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         writer,
         settings.quiet_period_s,
         settings.effect_timeout_s,
+        flex,
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
@@ -142,6 +146,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         Pictures(reader, _media(settings, client, session)),
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
+        has_flex=flex is not None,
     )
     return Service(
         settings=settings,
@@ -160,6 +165,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         hold=hold,
         acts=acts,
         feed=Feed(writer),
+        transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
     )
 
 
@@ -206,6 +212,23 @@ def _twilio(
     return client, conversations, TwilioTaskRouter(client, workspace, queue), hold
 
 
+def _flex(
+    settings: Settings, ours: TwilioConversations, membership: Membership, writer: Batches, stack: AsyncExitStack
+) -> FlexDesk | None:
+    """The way to the Flex account, where one is configured: a client of its own, with its credentials."""
+    account, token = settings.flex_account_sid, settings.flex_auth_token
+    workspace, workflow = settings.flex_workspace_sid, settings.flex_workflow_sid
+    if account is None or token is None or workspace is None or workflow is None:
+        return None
+    from orchestrator.adapters.twilio_flex import TwilioFlex
+
+    hold = LeaseOnly()
+    hold.may_call = membership.may_call
+    client = TwilioClient(account, token.get_secret_value(), settings.effect_timeout_s, settings.flex_api_url, hold)
+    stack.push_async_callback(client.close)
+    return FlexDesk(TwilioFlex(client, workspace, workflow), ours, writer, settings.public_url)
+
+
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
     credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
     return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
@@ -217,4 +240,4 @@ def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:
 
         assert settings.bot_url is not None, "settings refuse BOT=http without BOT_URL"
         return HttpBot(session, settings.bot_url, settings.bot_timeout_s)
-    return MenuBot()
+    return MenuBot(has_flex=settings.flex_account_sid is not None)

@@ -8,6 +8,7 @@ from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.assigning import assign_longest_idle, assign_named
 from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
+from orchestrator.flexing import FlexDesk, refuse
 from orchestrator.intake import Outcome
 from orchestrator.ports import Bot, Conversations, Published, Question, Workers
 from orchestrator.taking import Report, key_of
@@ -16,10 +17,17 @@ from states.effects import (
     AddParticipant,
     AskBot,
     CloseConversation,
+    CloseInFlex,
+    CopyToFlex,
     Effect,
     FindCustomer,
     FindLongestIdle,
     FindWorker,
+    InviteFlex,
+    LeaveNote,
+    OpenInFlex,
+    ReadFlex,
+    RelayToFlex,
     RemoveParticipant,
     SendMessage,
     SetFriendlyName,
@@ -29,7 +37,7 @@ from states.effects import (
 from states.events import BotReplied, ConversationClosed, CustomerFound, Event, NobodyAvailable, NoSuchWorker
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
-from storage import outbox
+from storage import notes, outbox
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.unit import Unit
@@ -54,6 +62,7 @@ class Performer:
     writer: Batches
     quiet_s: float
     timeout_s: float = 8.0
+    flex: FlexDesk | None = None
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
         """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
@@ -80,6 +89,10 @@ class Performer:
                 return await self._set_participant_attributes(due, effect)
             case SetWorkerAttributes():
                 return await self._set_worker_attributes(effect)
+            case LeaveNote():
+                return _note(due, effect)
+            case OpenInFlex() | CopyToFlex() | InviteFlex() | RelayToFlex() | ReadFlex() | CloseInFlex():
+                return await (refuse(due) if self.flex is None else self.flex.perform(due, effect))
             case _:
                 assert_never(effect)
 
@@ -145,6 +158,7 @@ class Performer:
             turn=effect.turn,
             identity=answer.identity,
             routable=self.directory.configured,
+            flex=self.flex is not None,
         )
         return Outcome("done", replied)
 
@@ -198,3 +212,12 @@ class Performer:
     def _age_s(self, due: Due) -> float:
         """How long ago the attempt began that is under way or in doubt, in seconds."""
         return (self.writer.now() - due.intent_at) / 1000
+
+
+def _note(due: Due, effect: LeaveNote) -> Outcome:
+    """A note is written with the outcome, and so once."""
+
+    def noted(unit: Unit) -> None:
+        notes.add(unit, due.conversation_sid, effect.author, effect.body, unit.now)
+
+    return Outcome("done", noted)

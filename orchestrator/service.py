@@ -15,6 +15,7 @@ from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
+from orchestrator.flex_transfers import Transfers
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -62,6 +63,7 @@ class Service:
     hold: AccountHold
     acts: Acts
     feed: Feed
+    transfers: Transfers
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None

@@ -33,6 +33,27 @@ class Claim:
     named: bool
 
 
+FLEX = "flex"
+"""The identity of the worker a conversation shows while Flex has its customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlexStay:
+    """A customer's stay in Flex, another account. `key`: the conversation and the version that asked for it; `sid`: its
+    conversation there, empty until it is made; `upto`: the last index that is in the history which went with him;
+    `seen`: the last index there that was passed on; `joined`: Flex has him; `agents`: who is in it there;
+    `queued_since`: he was in the queue before."""
+
+    key: str
+    sid: str = ""
+    upto: int = -1
+    seen: int = -1
+    joined: bool = False
+    agents: tuple[str, ...] = ()
+    queued_since: int | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One conversation at one version. Times are milliseconds since 1970.
@@ -41,7 +62,8 @@ class Conversation:
     messages the bot was asked about in this turn; `enriching` is true once the CRM was asked; `gone` keeps the
     participants who left, for their joining may be told after it; `refused` are workers who could not be added.
     `relieved` are those who leave once the claimed worker has joined; `leaving` those whose removal was asked for, who
-    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
+    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in. `flex`:
+    the customer is on his way to another account, or there.
     """
 
     sid: ConversationSid
@@ -64,6 +86,7 @@ class Conversation:
     relieved: tuple[ParticipantSid, ...] = ()
     leaving: tuple[Present, ...] = ()
     withdrawn: tuple[Claim, ...] = ()
+    flex: FlexStay | None = None
 
 
 @dataclass(frozen=True, slots=True)

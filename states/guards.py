@@ -27,8 +27,9 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
-        """The bot answers this turn and routes, but there is no workspace to route in."""
-        return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
+        """The bot answers this turn and routes, but there is no workspace to route in, or no Flex."""
+        way = self.event.flex if self.event.route == "flex" else self.event.routable
+        return self._bot_has_turn() and self.event.route != "no" and way is False
 
     def bot_has_turn(self) -> bool:
         """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""
@@ -81,8 +82,10 @@ class Guards:
         return self._withdrawn(self.event.identity) is not None and not self.was_claimed()
 
     def nobody_is_left(self) -> bool:
-        """The participant who leaves is the last worker."""
-        return all(worker.participant_sid == self.event.participant_sid for worker in self.before.workers)
+        """The participant who leaves is the last worker, and Flex has not got the customer."""
+        return not self._is_in_flex() and all(
+            worker.participant_sid == self.event.participant_sid for worker in self.before.workers
+        )
 
     def anyone_could_not_join(self) -> bool:
         """The longest idle worker could not be added; another may."""
@@ -116,6 +119,9 @@ class Guards:
         return self._present(self.event.identity) is not None
 
     # What guards and writers both ask
+
+    def _is_in_flex(self) -> bool:
+        return self.before.flex is not None and self.before.flex.joined
 
     def _present(self, identity: str) -> Present | None:
         """The worker of this identity who is with the customer."""

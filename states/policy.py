@@ -14,6 +14,9 @@ from states.events import Route
 KEYWORD = "agent"
 """The word that asks for anyone available."""
 
+FLEX_KEYWORD = "flex"
+"""The word that asks for Flex, where there is one."""
+
 _LETTERLIKE = (
     *range(0x2100, 0x2150),
     *range(0x24B6, 0x24EA),
@@ -27,6 +30,7 @@ _PLAIN = {code: plain for code, plain in _FOLDED.items() if plain.isascii() and 
 _ADDRESS = re.compile(r"(?<![\w.+&%~#'@-])([\w.+&%~#'-]++)@([\w-]++(?:\.[\w-]++)++)(?!@)")
 _DOMAIN_LABEL = re.compile(r"(?!-)[^\W_](?:[^\W_]|-){0,62}(?<!-)")
 _KEYWORD = re.compile(rf"(?<![^\W_]){KEYWORD}(?![^\W_])", re.IGNORECASE)
+_FLEX_KEYWORD = re.compile(rf"(?<![^\W_]){FLEX_KEYWORD}(?![^\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ def read_choice(text: str) -> Choice:
     if address is not None:
         return Choice("email", address)
     return Choice("agent") if _KEYWORD.search(plain) else Choice("no")
+
+
+def asks_for_flex(text: str) -> bool:
+    """Whether `text` has the word that asks for Flex, in any letter case and form."""
+    return _FLEX_KEYWORD.search(text.translate(_PLAIN)) is not None
 
 
 def longest_idle(workers: Sequence[IdleWorker], excluding: Collection[str]) -> IdleWorker | None:

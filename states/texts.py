@@ -14,6 +14,11 @@ NO_ROUTING = "Nobody can be called into this conversation at the moment. Please 
 BOT_TROUBLE = "I am sorry, I have trouble understanding right now. Let me find somebody for you."
 BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please try again in a moment."
 
+FLEX_LOST = (
+    "Your last message could not be passed on to the person you were talking to. Please send it again: with the email "
+    "address of the person you want, or AGENT."
+)
+
 # Twilio Docs, "Conversations Limits": an outbound SMS or WhatsApp body.
 BODY_MAX = 1600
 

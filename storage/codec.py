@@ -11,7 +11,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, cast, get_args
 
-from states.conversation import Claim, Conversation, Present, Profile
+from states.conversation import Claim, Conversation, FlexStay, Present, Profile
 from states.effects import Effect
 from states.events import Event
 from states.facts import Fact
@@ -103,6 +103,8 @@ def _conversation(data: dict[str, Any]) -> Conversation:
         data["customer"] = Profile(**data["customer"])
     if data.get("claim") is not None:
         data["claim"] = Claim(**data["claim"])
+    if data.get("flex") is not None:
+        data["flex"] = FlexStay(**data["flex"] | {"agents": tuple(data["flex"].get("agents", ()))})
     for name in ("workers", "leaving"):
         if name in data:
             data[name] = tuple(Present(**worker) for worker in data[name])

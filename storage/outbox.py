@@ -11,7 +11,8 @@ from storage.schema import is_open, is_waiting, outbox, replica
 from storage.unit import Unit
 
 # Twilio has no idempotency key for creating a message: whether it was sent is looked up before it is sent again.
-CREATES = ("send_message",)
+# So it is with an Interaction of Flex.
+CREATES = ("send_message", "copy_to_flex", "invite_flex", "relay_to_flex")
 
 
 def running(unit: Unit, owner: int) -> dict[str, int]:

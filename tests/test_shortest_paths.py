@@ -6,7 +6,15 @@ import pytest
 
 from states.conversation import Conversation
 from states.decide import decide
-from states.events import BotReplied, ConversationClosed, Event, MessageReceived, WorkerJoined, WorkerLeft
+from states.events import (
+    BotReplied,
+    ConversationClosed,
+    CustomerTransferred,
+    Event,
+    MessageReceived,
+    WorkerJoined,
+    WorkerLeft,
+)
 from states.names import ConversationSid, MessageSid, ParticipantSid
 from states.table import INITIAL, OPEN, STATES, TRANSITIONS
 
@@ -15,7 +23,7 @@ Path = tuple[str, ...]
 EXPECTED: dict[str, Path] = {
     "greeting": (),
     "awaiting_choice": ("message_received",),
-    "routing": ("message_received", "bot_replied"),
+    "routing": ("customer_transferred",),
     "with_worker": ("worker_joined",),
     "closed": ("conversation_closed",),
 }
@@ -24,6 +32,7 @@ ADAS = ParticipantSid("MB1")
 EVENTS: dict[str, Event] = {
     "message_received": MessageReceived(MessageSid("IM1"), 0, "+15550100001", "agent"),
     "bot_replied": BotReplied(MessageSid("IM1"), "One moment.", "agent", 0),
+    "customer_transferred": CustomerTransferred("key-0001", "agent"),
     "worker_joined": WorkerJoined("ada@example.test", ADAS),
     "worker_left": WorkerLeft(ADAS, "ada@example.test"),
     "conversation_closed": ConversationClosed(),

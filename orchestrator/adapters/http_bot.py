@@ -20,7 +20,7 @@ _KEPT_CONTROLS = "\n\t"
 
 
 class HttpBot:
-    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | an email address}`.
+    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | "flex" | an email address}`.
 
     url: the bot. timeout_s: seconds for one reply in all, a second attempt included.
     """
@@ -113,7 +113,7 @@ def _is_writable(char: str) -> bool:
     return char in _KEPT_CONTROLS or unicodedata.category(char) not in ("Cc", "Cs")
 
 
-def _route(value: object) -> tuple[Literal["no", "agent", "email"], str | None]:
+def _route(value: object) -> tuple[Literal["no", "agent", "email", "flex"], str | None]:
     if not isinstance(value, str):
         raise BotUnusable("route is not a string")
     plain = value.strip()
@@ -122,9 +122,11 @@ def _route(value: object) -> tuple[Literal["no", "agent", "email"], str | None]:
             return "no", None
         case "agent":
             return "agent", None
+        case "flex":
+            return "flex", None
     try:
         # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
         validate_email(plain, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise BotUnusable("route is neither no, agent nor an email address") from error
+        raise BotUnusable("route is neither no, agent, flex nor an email address") from error
     return "email", plain

@@ -9,9 +9,11 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from orchestrator.sandbox import events
+from orchestrator.sandbox.accounts import OURS, Account
 from orchestrator.sandbox.delivery import Origin, Targets
 from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
 from orchestrator.sandbox.records import Conversation, Message, Participant, Receipt
 from orchestrator.sandbox.webhooks import Webhooks
@@ -39,6 +41,8 @@ class Sandbox:
 
     world: World
     service_url: str
+    account: Account = OURS
+    interactions: Interactions = field(init=False, default_factory=Interactions)
     ledger: Ledger = field(init=False)
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
@@ -49,7 +53,7 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.world.now)
-        self.webhooks = Webhooks(Targets.at(self.service_url), self.ledger)
+        self.webhooks = Webhooks(Targets.of(self.account, self.service_url), self.ledger, account=self.account)
         self.world.workforce.settings = self._workspace_settings()
 
     @property
@@ -66,7 +70,9 @@ class Sandbox:
         """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
         self.forget_late()
         await self.webhooks.forget()
-        self.webhooks.targets = Targets.at(self.service_url)
+        self.webhooks.targets = Targets.of(self.account, self.service_url)
+        self.webhooks.scoped.clear()
+        self.interactions.all.clear()
         self.webhooks.faults = Faults()
         self.switches = Switches()
         self.ledger.clear()
@@ -162,7 +168,15 @@ class Sandbox:
         )
 
     def _workspace_settings(self) -> WorkspaceSettings:
-        return WorkspaceSettings(event_callback_url=self.service_url.rstrip("/") + "/taskrouter-event")
+        callback = "" if self.account.is_flex else self.service_url.rstrip("/") + "/taskrouter-event"
+        return WorkspaceSettings(event_callback_url=callback)
 
 
 SANDBOX = web.AppKey("sandbox", Sandbox)
+FLEX = web.AppKey("flex", Sandbox)
+FLEX_CONTROL = "/sandbox/flex/"
+
+
+def sandbox_of(request: web.Request) -> Sandbox:
+    """The account a request to the control API is about."""
+    return request.app[FLEX if request.path.startswith(FLEX_CONTROL) else SANDBOX]
