@@ -5,13 +5,13 @@ What only some settings ask for is imported where they do, for the start waits f
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
 
-from orchestrator import debug, flex_door, flex_events, metrics, pages, phone, webhooks
+from orchestrator import console, debug, flex_door, flex_events, pages, phone, webhooks
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
@@ -31,7 +31,6 @@ from orchestrator.looker import Looker
 from orchestrator.membership import Membership
 from orchestrator.people.guarding import require_rights
 from orchestrator.people.reception import add_reception, insist_on_people, open_reception
-from orchestrator.people.rights import TWILIO, right_of
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
 from orchestrator.ports import Bot, Workers
@@ -41,7 +40,6 @@ from orchestrator.retrying import Patience
 from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.starting import Starter
-from orchestrator.verified import refusals
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
@@ -50,19 +48,18 @@ from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
     """The service as an application; it opens the database when it starts. Raises RightMissing for a route that does
     not say who may use it, and nothing else until then. `role`: whether this replica takes webhooks, carries out
     effects, or both."""
-    app = web.Application(middlewares=[_measured, refusals])
+    app = web.Application()
     if role != "effects":
         app.add_routes([*webhooks.routes(), *flex_events.routes(), *flex_door.routes()])
         add_reception(app, settings)
-        app.add_routes([*pages.routes(), *phone.routes()])
+        app.add_routes([*pages.routes(), *phone.routes(), *console.routes()])
         pages.attach(app)
+        console.attach(app)
     app.add_routes(debug.routes())
     require_rights(app)
 
@@ -89,23 +86,6 @@ async def _hang_up(app: web.Application) -> None:
     """Who watches would hold up the end for as long as requests are waited for."""
     if SERVICE in app:
         app[SERVICE].feed.close()
-
-
-@web.middleware
-async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what Twilio sends and how long it waits; other routes are not measured."""
-    if right_of(request.match_info.handler) is not TWILIO or request.match_info.route.resource is None:
-        return await handler(request)
-    route, status, began = request.match_info.route.resource.canonical, 500, time.perf_counter()
-    try:
-        response = await handler(request)
-        status = response.status
-    except web.HTTPException as error:
-        status = error.status
-        raise
-    finally:
-        metrics.webhook(route, status, time.perf_counter() - began)
-    return response
 
 
 async def _service(settings: Settings, role: Role, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Service:

@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook
 
 T = TypeVar("T", bytes, bytearray)
+Default = TypeVar("Default")
 Pairs: TypeAlias = list[tuple[bytes, bytes]]
 
 BODY_MAX_BYTES = 256 * 1024
@@ -72,16 +73,13 @@ def split_form(body: bytes) -> Pairs:
 
     Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
     """
-    found = []
-    for field in body.replace(b"+", b" ").split(b"&"):
-        name, _, value = field.partition(b"=")
-        if b"%" in value:
-            value = unquote_to_bytes(value)
-        if b"%" in name:
-            name = unquote_to_bytes(name)
-        if field:
-            found.append((name, value))
-    return found
+    fields = [field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&") if field]
+    names, values = [field[0] for field in fields], [field[2] for field in fields]
+    # All at once; no escape goes beyond its field.
+    plain = unquote_to_bytes(b"\0".join(names + values)).split(b"\0")
+    if len(plain) != 2 * len(fields):
+        plain = [unquote_to_bytes(half) for half in names + values]
+    return list(zip(plain[: len(fields)], plain[len(fields) :], strict=True))
 
 
 def check_form(body: bytes, content_type: str | None) -> None:
@@ -136,29 +134,40 @@ class Form(Mapping[str, str]):
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, str] = {}
+        told = list(pairs)
+        self._values = dict(told)
         self._ambiguous: set[str] = set()
-        for name, value in pairs:
-            if self._values.setdefault(name, value) != value:
-                self._ambiguous.add(name)
+        if len(self._values) < len(told):
+            self._ambiguous = {name for name, value in told if self._values[name] != value}
 
     @classmethod
     def decoded(cls, pairs: Pairs) -> "Form":
         """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
-        if b"\0" in b"".join(chain.from_iterable(pairs)):
-            raise MalformedWebhook("a field has a NUL in it")
+        halves = list(chain.from_iterable(pairs))
         try:
-            return cls([(name.decode(), value.decode()) for name, value in pairs])
+            # All at once; no character goes beyond its field.
+            plain = b"\0".join(halves).decode().split("\0") if halves else []
         except UnicodeDecodeError:
             raise MalformedWebhook("a field is not UTF-8") from None
+        if len(plain) != len(halves):
+            raise MalformedWebhook("a field has a NUL in it")
+        return cls(zip(plain[::2], plain[1::2], strict=True))
 
     def __getitem__(self, name: str) -> str:
-        if name in self._ambiguous:
-            raise MalformedWebhook(f"{name} comes twice")
-        value = self._values[name]
-        if not value:
+        value = self.get(name)
+        if value is None:
             raise KeyError(name)
         return value
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: Default, /) -> str | Default: ...
+    def get(self, name: str, default: object = None, /) -> object:
+        """The value of a field, or `default` where it is absent. Raises `MalformedWebhook` where it is ambiguous."""
+        if name in self._ambiguous:
+            raise MalformedWebhook(f"{name} comes twice")
+        return self._values.get(name) or default
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, value in self._values.items() if value or name in self._ambiguous)

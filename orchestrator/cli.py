@@ -14,8 +14,10 @@ from orchestrator.collecting import made_to_stay
 from orchestrator.commands.conversations import conversations
 from orchestrator.commands.customers import customers
 from orchestrator.commands.database import db
+from orchestrator.commands.doctor import doctor
 from orchestrator.commands.parked import effects, inbox
 from orchestrator.commands.shared import DOWN, FAILED, MISCONFIGURED, AsJson, commands, fail, print_json, read
+from orchestrator.commands.twilio import twilio
 from orchestrator.commands.users import users
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
@@ -39,6 +41,8 @@ app.add_typer(effects, name="effects")
 app.add_typer(inbox, name="inbox")
 app.add_typer(users, name="users")
 app.add_typer(db, name="db")
+app.add_typer(twilio, name="twilio")
+app.command()(doctor)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from orchestrator.again import decided_again
+from orchestrator.again import decided_again, name_of_row
 from states.conversation import FLEX, Conversation
 from states.decide import triggers_in
 from states.table import REPLAYED
@@ -55,8 +55,8 @@ def full(dump: Dump, now: int) -> dict[str, Any]:
         **summary(dump.conversation),
         "available_triggers": triggers_in(dump.conversation.state),
         "history": [history_row(row, born.get(row.version, [])) for row in dump.history],
-        "effects": [_effect_row(row) for row in dump.effects],
-        "undecided": [_inbox_row(row) for row in dump.undecided],
+        "effects": [effect_row(row) for row in dump.effects],
+        "undecided": [inbox_row(row) for row in dump.undecided],
         "flex": _flex(dump.conversation),
     }
 
@@ -90,14 +90,14 @@ def history_row(row: Row[Any], effects: list[str]) -> dict[str, Any]:
         "trigger": row.trigger,
         "source": row.source,
         "dest": row.dest,
-        # Before revision 0002 a row's whole name was stored.
-        "row": row.row if row.row.startswith(f"{row.source}/") else f"{row.source}/{row.trigger}{row.row}",
+        "row": name_of_row(row),
         "event": json.loads(row.event),
         "effects": effects,
     }
 
 
-def _effect_row(row: Row[Any]) -> dict[str, Any]:
+def effect_row(row: Row[Any]) -> dict[str, Any]:
+    """What was asked of the world, and how far that is."""
     return {
         "key": row.key,
         "kind": row.kind,
@@ -113,7 +113,8 @@ def _effect_row(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _inbox_row(row: Row[Any]) -> dict[str, Any]:
+def inbox_row(row: Row[Any]) -> dict[str, Any]:
+    """An event that is not decided, and why."""
     return {
         "key": row.key,
         "kind": row.kind,

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from orchestrator import bodies
 from orchestrator.addresses import PHONE_CHANNELS, is_possible_phone, split_prefix
+from orchestrator.answering import answered
 from orchestrator.bodies import Form
 from orchestrator.flex_transfers import Transfer, TransferRefused
 from orchestrator.people.rights import TWILIO, used_by
@@ -174,4 +175,4 @@ def _object(text: bytes, what: str) -> dict[str, Any]:
 
 def routes() -> list[web.RouteDef]:
     """The route of this module."""
-    return [web.post(PATH, used_by(TWILIO, flex_transfer))]
+    return [web.post(PATH, used_by(TWILIO, answered(PATH, flex_transfer)))]

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from orchestrator.adapters.twilio_flex import is_ours
+from orchestrator.answering import answered
 from orchestrator.bodies import Form
 from orchestrator.errors import MalformedWebhook
 from orchestrator.flexing import EVENT_PATH
@@ -79,4 +80,4 @@ def _hint(form: Form) -> tuple[str, FlexStirred] | None:
 
 def routes() -> list[web.RouteDef]:
     """The route the Flex account calls."""
-    return [web.post(EVENT_PATH, used_by(TWILIO, flex_event))]
+    return [web.post(EVENT_PATH, used_by(TWILIO, answered(EVENT_PATH, flex_event)))]

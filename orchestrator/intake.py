@@ -7,6 +7,7 @@ truth.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from orchestrator import doubles
 from orchestrator.directory import Directory
@@ -28,8 +29,7 @@ EventMaker = Callable[[Unit], Event | None]
 Result = Event | Report
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What a pre-action event announces: a message in a conversation, or a new conversation of an address pair."""
 
     conversation_sid: str | None = None

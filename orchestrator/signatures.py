@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain, product
 from urllib.parse import ParseResult, parse_qs, urlparse
 
 DEFAULT_PORTS = {"https": "443"}
@@ -23,14 +24,17 @@ def verify(url: str, pairs: Iterable[tuple[bytes, bytes]], signature: str | None
 
     A field that comes twice with the same value counts once, as in the official libraries.
     """
-    fields = b"".join(name + value for name, value in sorted(set(pairs)))
+    fields = b"".join(chain.from_iterable(sorted(set(pairs))))
     try:
-        signed = [variant + fields for variant in _spellings(url)]
+        spellings = _spellings(url)
         claimed = (signature or "").encode("utf-8", "surrogateescape")
     except ValueError:
         return False
-    digests = (b64encode(hmac.digest(token.encode(), text, "sha1")) for token in tokens for text in signed)
-    return any(hmac.compare_digest(digest, claimed) for digest in digests)
+    for token, spelling in product(tokens, spellings):
+        digest = hmac.digest(token.encode(), spelling + fields, "sha1")
+        if hmac.compare_digest(b64encode(digest), claimed):
+            return True
+    return False
 
 
 def verify_json(url: str, body: bytes, signature: str | None, tokens: Sequence[str]) -> bool:
@@ -49,12 +53,13 @@ def _spellings(url: str) -> tuple[bytes, ...]:
 
 
 def _with_and_without_port(url: str) -> tuple[str, str]:
-    """The two spellings Twilio may have signed; a user and password are in neither. Raises ValueError."""
+    """The two spellings Twilio may have signed, the likelier one first; a user and password are in neither. Raises
+    ValueError."""
     parts = urlparse(url)
     host = parts.netloc.rpartition("@")[2]
     if parts.port:
         return _at(parts, host), _at(parts, host.rpartition(":")[0])
-    return _at(parts, f"{host}:{DEFAULT_PORTS.get(parts.scheme, '80')}"), _at(parts, host)
+    return _at(parts, host), _at(parts, f"{host}:{DEFAULT_PORTS.get(parts.scheme, '80')}")
 
 
 def _at(parts: ParseResult, netloc: str) -> str:

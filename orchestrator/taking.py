@@ -6,8 +6,8 @@ the messages are listed, and what the list lacks does not exist. What cannot be 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -27,8 +27,7 @@ POISON_TRIES = 5
 POISON_BACKOFF_MS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One fact about one conversation under its idempotency key: event type and SID, whoever told it."""
 
     conversation_sid: str
@@ -130,11 +129,10 @@ def read_to(stored: Stored, next_index: int) -> None:
 
 def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, tries: int = 0) -> bool:
     """Decide and save; an event that raises is kept for another try. Whether it is done."""
-    common = _row_of(stored, report, unit.now)
     if event is None:
         if isinstance(report.fact, MessagePublished):
             unit.talk.published(stored.conversation.sid, report.fact)
-        unit.record(**common, status="done", event="")
+        unit.record(**_row_of(stored, report, unit.now), status="done", event="")
         return True
     try:
         decision = decide(stored.conversation, event, unit.now)
@@ -143,7 +141,9 @@ def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, trie
         return False
     version = unit.apply(stored, decision, event)
     # The history has the event and what kind it is of; the inbox only remembers that its key was taken.
-    unit.record(**common | {"kind": ""}, status="done", event="", version=version)
+    row = _row_of(stored, report, unit.now)
+    row["kind"] = ""
+    unit.record(**row, status="done", event="", version=version)
     return True
 
 

@@ -5,20 +5,16 @@ nothing unsigned is ever interpreted. The URL is the public base from the settin
 received: Host, X-Forwarded-* and an absolute request target have no say in it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-import structlog
 from aiohttp import web
-from structlog.stdlib import BoundLogger
 
 from orchestrator import bodies
 from orchestrator.bodies import Form, Pairs
-from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook, SignatureMismatch, WebhookError
+from orchestrator.errors import MalformedWebhook, SignatureMismatch
 from orchestrator.signatures import verify, verify_json
 
 SIGNATURE = "X-Twilio-Signature"
-
-log: BoundLogger = structlog.get_logger()
 
 
 async def verified_form(
@@ -53,27 +49,6 @@ async def verified_form(
     return Form.decoded(pairs)
 
 
-@web.middleware
-async def refusals(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer a `WebhookError` with its status and a constant body; the reason goes to the log alone."""
-    try:
-        return await handler(request)
-    except WebhookError as refusal:
-        resource = request.match_info.route.resource
-        log.warning(
-            "webhook_refused",
-            route=resource.canonical if resource else None,
-            status=refusal.status,
-            reason=str(refusal),
-        )
-        answer = web.json_response({"error": refusal.phrase}, status=refusal.status)
-        if isinstance(refusal, BodyTooLarge | BodyTooSlow):
-            answer.force_close()
-        return answer
-
-
 def _target(raw_path: str) -> str:
     """The path and query of a request target; an absolute one names a host, which is dropped."""
     if raw_path.startswith("/"):
@@ -94,5 +69,6 @@ def _insist(genuine: bool) -> None:
 
 
 def _refuse_other_accounts(pairs: Pairs, account_sid: str) -> None:
-    if any(name == b"AccountSid" and value not in (b"", account_sid.encode()) for name, value in pairs):
+    accounts = {value for name, value in pairs if name == b"AccountSid"}
+    if not accounts <= {b"", account_sid.encode()}:
         raise SignatureMismatch("the AccountSid is another account's")

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from orchestrator import callbacks
+from orchestrator.answering import Handler, answered
 from orchestrator.bodies import Form
 from orchestrator.errors import MalformedWebhook
 from orchestrator.intake import Expected
@@ -30,7 +31,6 @@ from storage.failpoints import reached
 from storage.talk import PROGRESS, Receipt
 
 log = structlog.get_logger()
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 # Twilio waits five seconds; a store that has not committed by then has not. Longer than the database's own patience
 # with a lock (storage.engine.BUSY_TIMEOUT_S), so that a lock that ends in time costs nobody his answer.
@@ -96,26 +96,30 @@ async def post_event(request: web.Request) -> web.Response:
     """Take a fact in; 200 once it is durable."""
     service = request.app[SERVICE]
     deadline = _in(POST_LIMIT_S)
-    form = await _form(request)
-    await _commit(_accept(form, service, deadline))
+    work = _accepted(await _form(request), service, deadline)
+    if work is not None:
+        await _commit(work)
     reached("answer")
     return web.Response()
 
 
-async def _accept(form: Form, service: Service, deadline: float) -> None:
+def _accepted(form: Form, service: Service, deadline: float) -> Awaitable[object] | None:
+    """The taking in of what is told, to be waited for; None where there is nothing to remember."""
     kind = form.need("EventType")
     fact = _fact(kind, form)
     if fact is not None:
         sid = form.sid("ConversationSid")
         scope = form.sid("ChatServiceSid", needed=False)
-        await service.intake.accept(Report(sid, key_of(fact, sid), fact, scope), deadline)
-    elif kind == "onConversationStateUpdated":
+        return service.intake.accept(Report(sid, key_of(fact, sid), fact, scope), deadline)
+    if kind == "onConversationStateUpdated":
         sid, state = form.sid("ConversationSid"), form.need("StateTo")
-        await service.intake.note(f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128], kind, sid, deadline)
-    elif kind == "onDeliveryUpdated":
+        told = f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128]
+        return service.intake.note(told, kind, sid, deadline)
+    if kind == "onDeliveryUpdated":
         sid, status = form.sid("ConversationSid"), form.need("Status")
         name = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
-        await service.intake.note(f"{kind}/{name}/{status}"[:128], kind, sid, deadline, _receipt(form))
+        return service.intake.note(f"{kind}/{name}/{status}"[:128], kind, sid, deadline, _receipt(form))
+    return None
 
 
 def _fact(kind: str, form: Form) -> Fact | None:
@@ -221,7 +225,7 @@ def _in(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-async def _commit(work: Awaitable[None]) -> None:
+async def _commit(work: Awaitable[object]) -> None:
     """Wait for the store as long as Twilio waits for us; what is handed over is committed even if we say 503."""
     try:
         await work
@@ -232,7 +236,7 @@ async def _commit(work: Awaitable[None]) -> None:
 
 def routes() -> list[web.RouteDef]:
     """The routes Twilio calls."""
-    answers: dict[str, Handler] = {
+    handlers: dict[str, Handler] = {
         "/pre-event": pre_event,
         "/post-event": post_event,
         "/routing": routing,
@@ -243,4 +247,4 @@ def routes() -> list[web.RouteDef]:
         ),
         "/templates": _callback(lambda form, service: callbacks.templates(form, service.crm)),
     }
-    return [web.post(path, used_by(TWILIO, handler)) for path, handler in answers.items()]
+    return [web.post(path, used_by(TWILIO, answered(path, handler))) for path, handler in handlers.items()]

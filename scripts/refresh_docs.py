@@ -1,4 +1,5 @@
-"""Write what the code knows into the documents: the settings table, the state diagram, the machine's whole table."""
+"""Write what the code knows into the documents: the settings table and .env.example, the state diagram, the machine's
+whole table."""
 
 import re
 from pathlib import Path
@@ -19,6 +20,20 @@ def settings_markdown() -> str:
     return "\n".join(rows)
 
 
+def env_example() -> str:
+    """Every setting with its default and a line, as comments: a copy changes nothing until one is uncommented."""
+    head = (
+        "# Every setting of expert-hub, with its default. Copy it to .env, uncomment what you change, and keep that",
+        "# file to yourself: it has secrets. Variables of the environment are stronger. Written by `make diagram`.",
+    )
+    lines = [*head]
+    for row in settings_table():
+        also = f" (also read: {', '.join(row.also)})" if row.also else ""
+        default = "" if row.default == "none" else row.default
+        lines += ["", f"# {row.meaning}{also}", f"#{row.name}={default}"]
+    return "\n".join(lines) + "\n"
+
+
 def filled(text: str, mark: str, content: str) -> str:
     """`text` with everything between the two comments of `mark` replaced."""
     pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
@@ -35,6 +50,7 @@ def main() -> None:
     path = ROOT / "README.md"
     path.write_text(readme(path.read_text()))
     (ROOT / "docs" / "state-machine.md").write_text(as_markdown())
+    (ROOT / ".env.example").write_text(env_example())
 
 
 if __name__ == "__main__":

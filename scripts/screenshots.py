@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
@@ -35,6 +36,18 @@ async def tour(page: Page, url: str) -> None:
     await expect(page.locator("#entries .body")).to_have_count(6)
 
 
+async def app_tour(browser: Browser, url: str) -> None:
+    """The same conversation where Grace serves it: on her phone, and at her desk in the dark."""
+    for name, size, scheme in (("app-phone", PHONE, "light"), ("app-desk", DESK, "dark")):
+        page = await browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=2)
+        await page.goto(f"{url}/signin?next=/app")
+        await page.get_by_role("button", name="Grace").click()
+        await page.get_by_text("Maria Sanchez").first.click()
+        await expect(page.locator("#thread .own .status").last).to_have_text("Delivered")
+        await page.screenshot(path=IMAGES / f"{name}.png")
+        await page.close()
+
+
 async def main() -> None:
     """Start `expert-hub serve` in an empty folder, take the tour, save the pictures, stop it."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -57,6 +70,7 @@ async def main() -> None:
             page = await browser.new_page(viewport={"width": 1280, "height": 800})
             await tour(page, f"http://127.0.0.1:{sandbox_port}")
             await page.screenshot(path=IMAGES / "sandbox.png")
+            await app_tour(browser, f"http://127.0.0.1:{port}")
             await browser.close()
         service.terminate()
         await service.wait()

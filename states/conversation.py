@@ -1,6 +1,7 @@
 """Conversation, the stored snapshot: everything the machine remembers between two events; and what a decision is."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from states.effects import Effect
 from states.names import ConversationSid, ParticipantSid, WorkerSid
@@ -89,16 +90,14 @@ class Conversation:
     flex: FlexStay | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyedEffect:
+class KeyedEffect(NamedTuple):
     """An effect under its idempotency key, `conversation_sid/version/ordinal`: derived, never drawn."""
 
     key: str
     effect: Effect
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What one event led to: the next snapshot, the effects in order, and the row of the table that fired.
 
     `source` and `dest` are equal where the row changed no state.

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
-from transitions import EventData, Machine, MachineError, Transition
+from transitions import Event as Trigger
+from transitions import Machine, Transition
 
 from states.conversation import Conversation, Decision
 from states.draft import Draft
@@ -25,24 +26,39 @@ class _Row(Transition):
     """A transition as the table means it: guards in order, the state, then what the row does, and its own name left on
     the draft. The library's would also call back before and after each of these, and write a line of log."""
 
-    def execute(self, event_data: EventData) -> bool:
+    def __init__(self, *told: Any) -> None:
+        super().__init__(*told)
+        self._guards = [str(guard.func) for guard in self.conditions]
+        self._writers = [str(writer) for writer in self.after]
+        self._guarded = f"[{','.join(self._guards)}]" if self._guards else ""
+
+    def fires(self, draft: Draft) -> bool:
         """Run the row if its guards hold."""
-        draft = cast(Draft, event_data.model)
-        for guard in self.conditions:
+        for guard in self._guards:
             # Compared, as the library does: a match object or a non-empty string is no True.
-            if getattr(draft, str(guard.func))() != guard.target:
+            if getattr(draft, guard)() != True:  # noqa: E712
                 return False
         if self.dest is not None:
             draft.state = self.dest
-        for writer in self.after:
-            getattr(draft, str(writer))()
-        guards = ",".join(str(guard.func) for guard in self.conditions)
-        draft.row = f"{self.source}/{draft.trigger}" + (f"[{guards}]" if guards else "")
+        for writer in self._writers:
+            getattr(draft, writer)()
+        draft.row = f"{self.source}/{draft.trigger}{self._guarded}"
         return True
+
+
+class _Trigger(Trigger):
+    """A trigger as the table means it: the first row of the state whose guards hold. The library's would also make
+    objects for callbacks that nobody has, and keep a queue for events that no row triggers."""
+
+    def trigger(self, model: Any, *_args: Any, **_kwargs: Any) -> bool:
+        """Run the first row that fires; False where none does."""
+        rows = cast(list[_Row], self.transitions.get(model.state, []))
+        return any(row.fires(model) for row in rows)
 
 
 class _Machine(Machine):
     transition_cls = _Row
+    event_cls = _Trigger
 
 
 def _rows(table: Sequence[Row]) -> list[dict[str, Any]]:
@@ -81,25 +97,14 @@ def decide(conversation: Conversation, event: Event, now: int) -> Decision:
     trigger = draft.trigger
     if trigger not in MACHINE.events:
         raise UnhandledEvent(conversation.state, trigger)
-    try:
-        moved = MACHINE.events[trigger].trigger(draft)
-    except MachineError as error:
-        raise UnhandledEvent(conversation.state, trigger) from error
-    if not moved:
+    if not MACHINE.events[trigger].trigger(draft):
         raise UnhandledEvent(conversation.state, trigger)
     return _decision(draft, trigger)
 
 
 def _decision(draft: Draft, trigger: str) -> Decision:
     following = draft.following()
-    return Decision(
-        conversation=following,
-        effects=tuple(draft.effects),
-        trigger=trigger,
-        source=draft.before.state,
-        dest=following.state,
-        row=draft.row,
-    )
+    return Decision(following, tuple(draft.effects), trigger, draft.before.state, following.state, draft.row)
 
 
 def triggers_in(state: str) -> list[str]:

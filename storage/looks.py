@@ -76,7 +76,8 @@ class Looks:
             self._at.clear()
         if place not in self._at:
             self.read_ahead([place])
-        return [row for row in self._at[place] if row.id not in self._gone]
+        found = self._at[place]
+        return [row for row in found if row.id not in self._gone] if found else found
 
     def flush(self) -> None:
         """Write what was gathered."""

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from storage.outbox import CREATES
-from storage.schema import conversation, inbox, outbox
+from storage.schema import GIVEN_UP_STATUSES, conversation, inbox, outbox
 
-GIVEN_UP = ("parked", "rejected")
+GIVEN_UP = GIVEN_UP_STATUSES
 
 
 class NotGivenUp(Exception):

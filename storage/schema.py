@@ -161,6 +161,10 @@ _waits = outbox.c.status.in_(WAITING_STATUSES)
 Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
 # What falls due, in the order it does, however much of it there is.
 Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=_waits, postgresql_where=_waits)
+GIVEN_UP_STATUSES = ("parked", "rejected")
+_given_up = outbox.c.status.in_(GIVEN_UP_STATUSES)
+# What a person has to decide about: nothing else ever stands in it.
+Index("outbox_given_up", outbox.c.seq, sqlite_where=_given_up, postgresql_where=_given_up)
 
 
 def of_conversation(sid: ColumnElement[str]) -> ColumnElement[bool]:
@@ -178,6 +182,11 @@ def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
 def is_waiting() -> ColumnElement[bool]:
     """The condition of the index `outbox_due`, likewise."""
     return outbox.c.status.in_([literal_column(f"'{status}'") for status in WAITING_STATUSES])
+
+
+def is_given_up() -> ColumnElement[bool]:
+    """The condition of the index `outbox_given_up`, likewise."""
+    return outbox.c.status.in_([literal_column(f"'{status}'") for status in GIVEN_UP_STATUSES])
 
 
 replica = Table(

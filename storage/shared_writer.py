@@ -237,7 +237,6 @@ class SharedWriter(Batches):
         return unit
 
     def _run(self, connection: Connection, works: list[Work]) -> Unit:
-        connection.exec_driver_sql("SELECT 1")
         sql = PostgresSql(connection)
         now = sql.begin(_names(sql, connection, works))
         self._ahead_ms = now - self._clock()

@@ -232,6 +232,7 @@ class PostgresSql(Sql):
         from sqlalchemy.util import await_only
 
         super().__init__(connection)
+        self._connection = connection
         self._await = await_only
         self._locked: set[str] = set()
 
@@ -240,12 +241,13 @@ class PostgresSql(Sql):
             self.begin(names)
 
     def begin(self, names: Iterable[str]) -> int:
-        """Lock these names; the database's time after that, milliseconds since 1970."""
+        """Lock these names; the database's time after that, milliseconds since 1970. Asked through SQLAlchemy, which
+        begins a transaction with the first question it is asked, and not before."""
         fresh = set(names) - self._locked
         self._locked |= fresh
         # In one order everywhere: who holds some waits for none that another one holds who waits for his.
         keys = sorted(map(_lock_key, fresh))
-        return int(self._await(self._driver.fetchrow(_LOCK, keys))[1])
+        return int(self._connection.exec_driver_sql(_LOCK, (keys,)).one()[1])
 
     def _fetch(self, text: str, values: Sequence[Any]) -> Iterable[Any]:
         return cast(list[Any], self._await(self._driver.fetch(text, *values)))

@@ -200,7 +200,7 @@ class Unit:
     def record(self, **row: Any) -> None:
         """Add an inbox row, or replace the one with its key."""
         self._read.pop(row["key"], None)
-        self._inbox[row["key"]] = {"due_at": None, "tries": 0, "version": None, "last_error": None, **row}
+        self._inbox[row["key"]] = _BLANK | row
 
     def waiting(self, sid: str) -> list[dict[str, Any]]:
         """The undecided inbox rows of a conversation, messages first, by index."""
@@ -298,6 +298,7 @@ _INBOX_ROW = (
     "event",
     "last_error",
 )
+_BLANK = {"due_at": None, "tries": 0, "version": None, "last_error": None}
 _CONVERSATIONS = Statement(lambda words: select(conversation).where(words.is_one_of(conversation.c.sid, "sids")))
 _INBOX = Statement(lambda words: select(inbox).where(words.is_one_of(inbox.c.key, "keys")))
 _WAITING = Statement(

@@ -19,9 +19,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
+from storage.deadlines import Deadlines
 from storage.engine import is_busy
 from storage.errors import DatabaseBusy, StorageError
 from storage.failpoints import reached
@@ -53,6 +54,7 @@ class Batches(ABC):
 
     def __init__(self) -> None:
         self._event_loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._event_loop)
         self.on_started: Callable[[Sequence[Due]], None] = lambda _due: None
         self.on_crowded: Callable[[], None] = lambda: None
         self.on_changed: Callable[[Collection[str]], None] | None = None
@@ -75,12 +77,11 @@ class Batches(ABC):
         self._hand_over(Work(work, future, about))
         if deadline is None:
             return await future
-        # One timer: a task that is cancelled at its deadline costs a webhook three times as much.
-        timer = self._event_loop.call_at(deadline, _give_up, future)
+        self._deadlines.watch(future, deadline)
         try:
             return await future
         finally:
-            timer.cancel()
+            self._deadlines.forget(future)
 
     @abstractmethod
     def now(self) -> int:
@@ -124,11 +125,6 @@ class Batches(ABC):
                     work.future.set_exception(error)
 
 
-def _give_up(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError("the store has not committed in time"))
-
-
 class Writer(Batches):
     """The writer of an SQLite file, whose one writing connection `engine` has; `clock` gives milliseconds since
     1970."""
@@ -137,6 +133,7 @@ class Writer(Batches):
         super().__init__()
         self._engine = engine
         self._clock = clock
+        self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -152,6 +149,8 @@ class Writer(Batches):
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        if self._connection is not None:
+            self._connection.close()
         self._engine.dispose()
 
     def _hand_over(self, work: Work) -> None:
@@ -188,9 +187,17 @@ class Writer(Batches):
         self._event_loop.call_soon_threadsafe(self._answer, works, unit, refused)
 
     def _transact(self, works: list[Work]) -> Unit:
-        with self._engine.begin() as connection:
-            unit = Unit(connection, self._clock(), self.may_start, self.room(), self.owner)
-            self._apply(unit, works)
+        connection = self._connection or self._engine.connect()
+        # Kept from one transaction to the next; after one that failed, whatever is left of it is cleared away first.
+        self._connection = None
+        try:
+            with connection.begin():
+                unit = Unit(connection, self._clock(), self.may_start, self.room(), self.owner)
+                self._apply(unit, works)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
         reached("commit.after")
         return unit
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from states.diagram import arrows, as_json, as_markdown, as_mermaid, effects_of
-from states.drawing import as_svg
+from states.drawing import Journey, as_svg
 from states.table import INITIAL, STATES, TRANSITIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "state-machine.md"
@@ -114,3 +114,25 @@ def test_everything_in_the_svg_lies_within_its_frame() -> None:
         numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", path.attrib["d"])]
         points += list(zip(numbers[::2], numbers[1::2], strict=True))
     assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
+
+
+def test_a_journey_is_marked_in_the_picture_and_told_in_words() -> None:
+    moves = {("greeting", "awaiting_choice"): 1, ("awaiting_choice", "routing"): 2}
+    picture = ElementTree.fromstring(as_svg(Journey("routing", moves)))
+    boxes = dict.fromkeys(("current", "been"), 0)
+    for box in picture.findall(f"{SVG}rect"):
+        for kind in boxes:
+            boxes[kind] += kind in box.attrib["class"].split()
+    assert boxes == {"current": 1, "been": 3}
+    assert sum("travelled" in path.attrib["class"] for path in picture.findall(f"{SVG}path")) == 2
+    assert "×2" in as_svg(Journey("routing", moves))
+    assert picture.findtext(f"{SVG}desc") == (
+        "Now in routing. Moved from greeting to awaiting_choice, awaiting_choice to routing (2 times)."
+    )
+
+
+def test_within_a_page_a_picture_brings_no_style_of_its_own() -> None:
+    picture = as_svg(Journey("greeting"), within_page=True)
+    assert "<style" not in picture
+    assert "style=" not in picture
+    assert "It has not moved yet." in picture

@@ -8,19 +8,30 @@ import pytest
 from typer.main import get_command
 
 from orchestrator.cli import app
-from orchestrator.settings import Variable, settings_table
+from orchestrator.settings import Settings, Variable, settings_table
 from states.diagram import as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from refresh_docs import readme  # noqa: E402
+from refresh_docs import env_example, readme  # noqa: E402
 
 
 def test_the_settings_and_the_diagram_are_those_of_the_code() -> None:
     assert readme(README) == README, "run `make diagram`"
     assert (ROOT / "docs" / "state-machine.md").read_text() == as_markdown(), "run `make diagram`"
+
+
+def test_the_example_of_an_environment_is_that_of_the_code_and_changes_nothing() -> None:
+    text = (ROOT / ".env.example").read_text()
+    assert text == env_example(), "run `make diagram`"
+    assert [line for line in text.splitlines() if line and not line.startswith("#")] == []
+    offered = dict(line[1:].split("=", 1) for line in text.splitlines() if re.match(r"#[A-Z]", line))
+    assert offered.keys() == {row.name for row in settings_table()}
+    defaults = Settings.load({})
+    settable = {name: value for name, value in offered.items() if value != "http://HOST:PORT"}
+    assert Settings.load(settable) == defaults
 
 
 @pytest.mark.parametrize("row", settings_table(), ids=lambda row: row.name)

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 from twilio.request_validator import RequestValidator
 
-from orchestrator.verified import refusals, verified_form
+from orchestrator.answering import answered
+from orchestrator.verified import verified_form
 
 PUBLIC = "https://hub.example.test"
 ACCOUNT = "AC" + "0" * 32
@@ -39,8 +40,8 @@ async def server(aiohttp_server: Serve) -> TestServer:
         form.sid("ConversationSid", needed=False)
         return web.json_response(dict(form))
 
-    app = web.Application(middlewares=[refusals])
-    app.router.add_post("/hook", echo)
+    app = web.Application()
+    app.router.add_post("/hook", answered("/hook", echo))
     return await aiohttp_server(app)
 
 

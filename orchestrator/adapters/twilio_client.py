@@ -5,10 +5,12 @@ that nobody waits who does not call, they are loaded in a thread.
 """
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.adapters.account_hold import AccountHold
+from orchestrator.lean import without
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -59,8 +61,12 @@ class TwilioClient:
 
 
 def _load() -> None:
-    """Import all that a call needs, the client's domains included, which it would import where they are first named."""
-    import twilio.rest.conversations
-    import twilio.rest.taskrouter  # noqa: F401
+    """Import all that a call needs, the client's domains included, which it would import where they are first named.
 
+    The client brings requests, which our transport does without; that one looks for a package that guesses encodings,
+    the largest of its own, and warns where there is none."""
+    with without("charset_normalizer"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import twilio.rest.conversations
+        import twilio.rest.taskrouter  # noqa: F401
     import orchestrator.adapters.twilio_transport  # noqa: F401

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from orchestrator.addresses import split_prefix
 from orchestrator.callbacks import may_see, name_of
 from orchestrator.errors import CrmUnavailable
 from orchestrator.pages import answer_json, render
@@ -20,9 +21,11 @@ from states.customers import Customer
 from storage import notes, threads
 from storage.notes import Note
 from storage.threads import Entry
+from storage.unit import Unit
 
 PAGE_SIZE = 60
 CARD_LIMIT_S = 2.0
+AGAIN_MS = 60_000
 _INDEX_DIGITS = 15
 
 
@@ -86,6 +89,7 @@ async def page(desk: Desk) -> web.StreamResponse:
         **frame | {"current": stored.conversation.sid},
         conversation=stored.conversation,
         name=_name(stored.conversation, card),
+        address=split_prefix(stored.conversation.address or "")[1],
         channel_type=channel_of(stored.conversation),
         messages=said(stored.entries, stored.conversation, desk.identity, clock),
         is_past="before" in desk.request.query,
@@ -134,8 +138,20 @@ async def note(desk: Desk) -> web.StreamResponse:
     """Write a private note."""
     sid = await desk.own(desk.request.match_info["sid"])
     body = await field(desk.request, "body", 4000, "Write the note first.")
-    await desk.service.writer.run(lambda unit: notes.add(unit, sid, desk.identity, body, unit.now))
+    await leave_note(desk, sid, body)
     return done(desk.request, f"/app/c/{sid}#about")
+
+
+async def leave_note(desk: Desk, sid: str, body: str) -> None:
+    """Keep a note. The same words again within a minute are a form that was sent twice."""
+
+    def work(unit: Unit) -> None:
+        last = notes.of(unit.connection, sid)[-1:]
+        is_again = any((one.author, one.body) == (desk.identity, body) for one in last)
+        if not (is_again and unit.now - last[0].at < AGAIN_MS):
+            notes.add(unit, sid, desk.identity, body, unit.now)
+
+    await desk.service.writer.run(work)
 
 
 async def card_of(desk: Desk, conversation: Conversation) -> Card:

@@ -1,4 +1,4 @@
-"""Handing a conversation over, to a colleague, the queue or the assistant, and closing it."""
+"""Handing a conversation over, to a colleague, the queue, the assistant or Flex, and closing it."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,10 +10,9 @@ from aiohttp import web
 from orchestrator.callbacks import name_of
 from orchestrator.errors import EffectError
 from orchestrator.pages import render
-from orchestrator.phone.conversation import own_conversation
+from orchestrator.phone.conversation import leave_note, own_conversation
 from orchestrator.phone.desk import REASON_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import customer_name
-from storage import notes
 
 log = structlog.get_logger()
 COLLEAGUE: Final = "worker:"
@@ -38,6 +37,7 @@ async def hand_over_form(desk: Desk) -> web.StreamResponse:
         sid=conversation.sid,
         name=customer_name(conversation),
         colleagues=await _colleagues(desk),
+        has_flex=desk.service.acts.has_flex,
         act_token=secrets.token_urlsafe(16),
     )
 
@@ -50,7 +50,7 @@ async def hand_over(desk: Desk) -> web.StreamResponse:
     note = await field(desk.request, "note", REASON_MAX)
     await _hand(desk, sid, to, note or NO_REASON, token)
     if note:
-        await desk.service.writer.run(lambda unit: notes.add(unit, sid, desk.identity, note, unit.now))
+        await leave_note(desk, sid, note)
     return done(desk.request, "/app?done=handed")
 
 
@@ -60,6 +60,8 @@ async def _hand(desk: Desk, sid: str, to: str, reason: str, token: str) -> None:
         await acts.hand_to_queue(sid, desk.person, reason, token)
     elif to == "bot":
         await acts.hand_to_bot(sid, desk.person, reason, token)
+    elif to == "flex":
+        await acts.hand_to_flex(sid, desk.person, reason, token)
     elif to.startswith(COLLEAGUE):
         await acts.hand_to_worker(sid, desk.person, to.removeprefix(COLLEAGUE), reason, token)
     else:

@@ -43,11 +43,18 @@ async def _receive_from_channel(sandbox: Sandbox, inbound: Inbound, binding: Bin
         async with sandbox.pair_lock(*pair):
             conversation = sandbox.world.by_pair(*pair)
             if conversation is None:
+                _require_autocreation(sandbox, binding.proxy_address)
                 return await _autocreate(sandbox, inbound, binding, origin)
         draft = await _admitted(sandbox, conversation, _draft(inbound), origin)
         # while the service thought about it the conversation may have closed: the message then opens a new one
         if sandbox.world.by_pair(*pair) is conversation:
             return conversation, sandbox.publish(conversation, draft, origin)
+
+
+def _require_autocreation(sandbox: Sandbox, sender: str) -> None:
+    """Without it a first message is added to no conversation."""
+    if not sandbox.addresses.takes_in(sender):
+        raise TwilioError(50353, f"autocreation is off for {sender}: the message is added to no conversation", 409)
 
 
 async def _autocreate(sandbox: Sandbox, inbound: Inbound, binding: Binding, origin: Origin) -> Taken:

@@ -52,9 +52,19 @@ class Targets:
         return cls(f"{base}/pre-event", f"{base}/post-event", f"{base}/routing")
 
     @classmethod
+    def nowhere(cls) -> "Targets":
+        """What a chat service has before anybody configures its own webhooks."""
+        return cls("", "", "", filters=())
+
+    @classmethod
     def of(cls, account: Account, service_url: str) -> "Targets":
         """Where an account's webhooks go at first: a Flex account's go nowhere."""
         return cls("", "", "") if account.is_flex else cls.at(service_url)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything goes anywhere."""
+        return bool(self.pre_url or self.post_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from orchestrator.sandbox import events
+from orchestrator.sandbox import events, seeds
 from orchestrator.sandbox.accounts import OURS, Account
+from orchestrator.sandbox.addresses import Addresses
 from orchestrator.sandbox.delivery import Origin, Targets
 from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
@@ -37,7 +38,8 @@ class Switches:
 
 @dataclass(slots=True)
 class Sandbox:
-    """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere."""
+    """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere;
+    `account_status` may be `suspended`."""
 
     world: World
     service_url: str
@@ -46,6 +48,8 @@ class Sandbox:
     ledger: Ledger = field(init=False)
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
+    account_status: str = field(init=False, default="active")
+    addresses: Addresses = field(init=False, default_factory=Addresses)
     _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
     _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
         init=False, default_factory=WeakValueDictionary
@@ -54,6 +58,7 @@ class Sandbox:
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.world.now)
         self.webhooks = Webhooks(Targets.of(self.account, self.service_url), self.ledger, account=self.account)
+        self.addresses.seed(self.world.now())
         self.world.workforce.settings = self._workspace_settings()
 
     @property
@@ -71,10 +76,13 @@ class Sandbox:
         self.forget_late()
         await self.webhooks.forget()
         self.webhooks.targets = Targets.of(self.account, self.service_url)
+        self.webhooks.service_targets = Targets.nowhere()
         self.webhooks.scoped.clear()
         self.interactions.all.clear()
+        self.addresses.seed(self.world.now())
         self.webhooks.faults = Faults()
         self.switches = Switches()
+        self.account_status = "active"
         self.ledger.clear()
         self.world.workforce.settings = self._workspace_settings()
         self.world.reset()
@@ -168,8 +176,8 @@ class Sandbox:
         )
 
     def _workspace_settings(self) -> WorkspaceSettings:
-        callback = "" if self.account.is_flex else self.service_url.rstrip("/") + "/taskrouter-event"
-        return WorkspaceSettings(event_callback_url=callback)
+        url = "" if self.account.is_flex else self.service_url.rstrip("/") + "/taskrouter-event"
+        return WorkspaceSettings(event_callback_url=url, events_filter=seeds.WORKER_EVENTS)
 
 
 SANDBOX = web.AppKey("sandbox", Sandbox)

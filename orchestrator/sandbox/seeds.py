@@ -32,6 +32,8 @@ TASK_QUEUE_NAME = "Everyone"
 TARGET_WORKERS = "1==1"
 
 NUMBERS = {"sms": "+15550100999", "whatsapp": "whatsapp:+15550100999"}
+PHONE_NUMBERS = (NUMBERS["sms"],)
+WORKER_EVENTS = "worker.activity.update,worker.attributes.update,worker.created,worker.deleted"
 
 # identity, available
 WORKERS = (("ada@example.test", True), ("grace@example.test", True), ("alan@example.test", False))

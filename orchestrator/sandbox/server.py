@@ -12,6 +12,8 @@ from orchestrator.sandbox import (
     live,
     page,
     rest,
+    rest_account,
+    rest_addresses,
     rest_configuration,
     rest_conversations,
     rest_interactions,
@@ -42,6 +44,8 @@ def build_app(world: World, service_url: str) -> web.Application:
         rest_media,
         rest_messages,
         rest_participants,
+        rest_account,
+        rest_addresses,
         rest_configuration,
         rest_webhooks,
         rest_workers,
@@ -52,7 +56,8 @@ def build_app(world: World, service_url: str) -> web.Application:
         page,
     ):
         module.add_routes(app)
-    rest.add_route(app, "*", "/v1/{tail:.*}", rest.unknown_resource, scoped=False)
+    for tail in ("/v1/{tail:.*}", "/2010-04-01/{tail:.*}"):
+        rest.add_route(app, "*", tail, rest.unknown_resource, scoped=False)
     return app
 
 

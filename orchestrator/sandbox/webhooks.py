@@ -38,6 +38,7 @@ class Webhooks:
     pre_limit_s: float = 5.0
     account: Account = OURS
     scoped: dict[str, list[Scoped]] = field(default_factory=dict)
+    service_targets: Targets = field(default_factory=Targets.nowhere)
     _session: aiohttp.ClientSession | None = None
     _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -67,10 +68,11 @@ class Webhooks:
 
     async def pre(self, event: str, origin: Origin, parameters: Parameters) -> dict[str, Any]:
         """Ask whether an action may go ahead; the fields to change. Raises HookRejected when it may not."""
-        if event not in self.targets.filters or not self.targets.pre_url:
+        targets = self._conversations
+        if event not in targets.filters or not targets.pre_url:
             return {}
         pairs = common(event, origin, parameters)
-        delivery = Delivery(self.targets.pre_url, self.targets.method, pairs, self.pre_limit_s, asks=True)
+        delivery = Delivery(targets.pre_url, targets.method, pairs, self.pre_limit_s, asks=True)
         if self.faults.loses_webhook():
             self._note_loss(delivery)
             return {}
@@ -81,9 +83,10 @@ class Webhooks:
 
     def post(self, event: str, origin: Origin, conversation_sid: str, parameters: Parameters) -> None:
         """Tell that something happened, without waiting."""
+        targets = self._conversations
         pairs = common(event, origin, parameters, self.account)
-        if event in self.targets.filters and self.targets.post_url:
-            self._queue(conversation_sid, self._delivery(self.targets.post_url, self.targets.method, pairs))
+        if event in targets.filters and targets.post_url:
+            self._queue(conversation_sid, self._delivery(targets.post_url, targets.method, pairs))
         for webhook in self.scoped.get(conversation_sid, ()):
             if event in webhook.filters:
                 self._queue(conversation_sid, self._delivery(webhook.url, "POST", pairs))
@@ -99,6 +102,11 @@ class Webhooks:
     def taskrouter(self, url: str, parameters: Parameters) -> None:
         """Tell TaskRouter's event callback."""
         self._queue("taskrouter", Delivery(url, "POST", present(parameters), _TASKROUTER_LIMIT_S))
+
+    @property
+    def _conversations(self) -> Targets:
+        """The chat service's own targets where it has any; only one of the two can be set."""
+        return self.service_targets if self.service_targets.is_set else self.targets
 
     def _queue(self, lane: str, delivery: Delivery) -> None:
         if self.faults.loses_webhook():

@@ -53,7 +53,7 @@ async def at(
         yield page
     finally:
         await context.close()
-    assert faults == []
+    assert faults == [], faults
 
 
 async def _cookies(house: House, login: str) -> list[Any]:

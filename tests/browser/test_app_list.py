@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from storage.unit import Unit
 from tests.browser.phones import ADA, DESK, GRACE, MARIA, ROBERT, at, new_house, with_worker
 from tests.e2e.conftest import House
 
@@ -101,6 +102,49 @@ async def test_customers_are_searched_and_written_to(browser: Browser, house: Ho
         await expect(page.locator(".row")).to_have_count(1)
         await page.get_by_text("Robert Ellis").click()
         await page.get_by_role("button", name=f"Write to {ROBERT}").click()
+        await page.wait_for_url("**/app/c/*")
+        await page.wait_for_load_state()
         await page.get_by_label("Message to Robert Ellis").fill("Your coat is ready.")
         await page.keyboard.press("Enter")
         await expect(page.locator("#thread .own .bubble")).to_have_text("Your coat is ready.")
+
+
+async def test_five_thousand_conversations_do_not_slow_the_list(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+
+    def plant(unit: Unit) -> None:
+        for name in ("conversation", "history", "conversation_worker"):
+            column = "sid" if name == "conversation" else "conversation_sid"
+            query = f"SELECT * FROM {name} WHERE {column} = ?"
+            rows = [dict(row) for row in unit.connection.exec_driver_sql(query, (sid,)).mappings()]
+            for row in rows:
+                row.pop("id", None)
+            words = ", ".join(rows[0]), ", ".join("?" * len(rows[0]))
+            copies = [
+                tuple(value.replace(sid, f"CH{number:032x}") if isinstance(value, str) else value for value in values)
+                for number in range(5000)
+                for values in (tuple(row.values()) for row in rows)
+            ]
+            unit.connection.exec_driver_sql(f"INSERT INTO {name} ({words[0]}) VALUES ({words[1]})", copies)
+
+    await house.service.writer.run(plant)
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app")
+        await expect(page.locator("#rows > li")).to_have_count(50)
+        await house.say(MARIA, "I am here, too")
+        await expect(page.locator("#rows > li").first).to_contain_text("I am here, too", timeout=3000)
+        await page.get_by_role("link", name="Older conversations").click()
+        await expect(page.locator("#rows > li")).to_have_count(50)
+
+
+async def test_it_rings_wherever_in_the_app_one_is_unless_muted(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/customers")
+        await with_worker(house)
+        await expect(page).to_have_title("(1) Customers · expert-hub")
+        assert int(await page.evaluate("document.documentElement.dataset.rang")) == 1
+        await page.get_by_label("Grace: account").click()
+        sound = page.get_by_role("button", name="Sound on")
+        await sound.click()
+        await expect(page.get_by_role("button", name="Sound off")).to_be_visible()
+        assert await page.evaluate("localStorage.getItem('muted')") == "yes"

@@ -10,7 +10,8 @@ from orchestrator.sandbox import seeds
 from orchestrator.sandbox.faults import Faults
 from states.texts import FLEX_LOST, NOT_REACHABLE
 from storage import notes
-from tests.e2e.conftest import House
+from storage.threads import thread
+from tests.e2e.conftest import House, on_both
 
 MARIA = "+15550100001"
 NAME = "Maria Sanchez"
@@ -78,9 +79,16 @@ async def arrived(house: House, flex_sid: str, author: str, body: str) -> None:
     await house.until(is_there)
 
 
+async def statuses(house: House, sid: str) -> dict[str, str | None]:
+    """How far each message of the thread got."""
+    entries, _more = await house.service.reader.read(lambda connection: thread(connection, sid))
+    return {entry.body: entry.status for entry in entries}
+
+
 # To Flex
 
 
+@on_both
 async def test_the_bot_sends_a_customer_to_flex_and_has_him_again_when_the_agent_has_left(house: House) -> None:
     sid, flex_sid = await to_flex(house)
     dump = await house.dump(sid)
@@ -99,6 +107,9 @@ async def test_the_bot_sends_a_customer_to_flex_and_has_him_again_when_the_agent
     await heard(house, sid, AGENT, "This is Lin.")
     await house.say(MARIA, "Where is my parcel?")
     await arrived(house, flex_sid, NAME, "Where is my parcel?")
+    await house.quiet(sid)
+    assert (await statuses(house, sid))["Where is my parcel?"] == "sent"
+    assert (await statuses(house, sid))["This is Lin."] == "delivered"
     await agent(house, flex_sid, "messages", "On its way.")
     await heard(house, sid, AGENT, "On its way.")
 
@@ -230,6 +241,7 @@ async def test_a_customer_whose_message_flex_does_not_take_is_told_and_served_he
     await house.say(MARIA, "Hello?")
     await heard(house, sid, "system", FLEX_LOST)
     await house.state(sid, "awaiting_choice")
+    assert (await statuses(house, sid))["Hello?"] == "failed"
 
 
 @dataclass(slots=True)

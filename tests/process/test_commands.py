@@ -46,6 +46,10 @@ COMMANDS = {
     "db upgrade": [],
     "db current": ["--json"],
     "db backup": ["FILE"],
+    "twilio": ["connect", "disconnect"],
+    "twilio connect": ["--public-url", "--dry-run", "--yes", "--file", "--json"],
+    "twilio disconnect": ["--dry-run", "--yes", "--force", "--file", "--json"],
+    "doctor": ["--json"],
 }
 # What is wrong to type, and what the answer must name.
 WRONG = {
@@ -66,6 +70,9 @@ WRONG = {
     "users passwd": "LOGIN",
     "diagram --format png": "mermaid, markdown or svg",
     "db backup": "FILE",
+    "twilio connect --public-url http://hub.example.com?x=1": "query",
+    "twilio connect --file .": "--file",
+    "doctor everything": "everything",
 }
 DOWN, MISCONFIGURED = 69, 78
 MARIA = "+15550100001"

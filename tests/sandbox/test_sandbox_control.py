@@ -277,3 +277,14 @@ async def test_a_body_that_cannot_be_unpacked_is_refused(control: Control, path:
     status, answer = await control.call("POST", path, data=b"not gzip at all", headers=headers, compress=False)
     assert status == 400
     assert answer
+
+
+async def test_a_first_message_to_a_sender_without_autocreation_is_added_nowhere(
+    control: Control, sandbox: Running
+) -> None:
+    configuration = sandbox.sandbox.addresses.of(seeds.NUMBERS["sms"])
+    assert configuration is not None
+    configuration.auto_creation.enabled = False
+    status, _ = await control.call("POST", "/sandbox/inbound", json={"from": CUSTOMER, "body": "Hello"})
+    assert status == 409
+    assert sandbox.sandbox.world.conversations == {}

@@ -14,6 +14,10 @@ let asking = null;
 let isAskedAgain = false;
 let failures = 0;
 let lostTimer = null;
+let begun = 0;
+// A page of everything need not follow each commit of a busy minute: data-live-every says at most how often.
+const EVERY_MS = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery ?? 0);
+const pause = (ms) => (ms > 0 ? new Promise((done) => { setTimeout(done, ms); }) : null);
 // Whoever is on his way to another page is not to be called back to this one.
 let isLeaving = false;
 addEventListener("beforeunload", () => {
@@ -66,6 +70,8 @@ export function refresh() {
   }
   asking = (async () => {
     do {
+      await pause(begun + EVERY_MS - Date.now());
+      begun = Date.now();
       isAskedAgain = false;
       try {
         await ask();

@@ -42,9 +42,11 @@ async function notify(sid) {
 }
 
 // The list says how much is unread; more than before is a customer who wrote, or one who is new here.
-const unread = () => new Map(
-  [...document.querySelectorAll("#rows > li")].map((row) => [row.dataset.key, Number(row.dataset.unread)]),
-);
+// Where there is no list, the sum in the bar does.
+const unread = () => {
+  const rows = document.getElementById("rows") ? "#rows > li" : "#nav [data-unread]";
+  return new Map([...document.querySelectorAll(rows)].map((row) => [row.dataset.key, Number(row.dataset.unread)]));
+};
 let before = unread();
 document.addEventListener("live:updated", () => {
   const now = unread();

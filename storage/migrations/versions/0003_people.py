@@ -128,6 +128,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("endpoint"),
     )
     op.create_index("subscription_by_person", "subscription", ["person_id"], unique=False)
+    given_up = sa.text("status IN ('parked', 'rejected')")
+    op.create_index(
+        "outbox_given_up", "outbox", ["seq"], unique=False, sqlite_where=given_up, postgresql_where=given_up
+    )
     _enter_workers()
 
 

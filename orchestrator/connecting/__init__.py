@@ -1,0 +1,1 @@
+"""Connecting an account to this service, and putting it back: what the article does by hand in three consoles."""
