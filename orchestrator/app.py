@@ -25,6 +25,7 @@ from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
 from orchestrator.flex_transfers import Transfers
+from orchestrator.flex_watch import FlexWatch
 from orchestrator.flexing import FlexDesk
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
@@ -145,6 +146,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         hold=hold,
         acts=acts,
         feed=Feed(writer),
+        flex_watch=None if flex is None else FlexWatch(writer, flex.flex, settings.reconcile_s),
         transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
     )
 

@@ -244,6 +244,21 @@ async def test_a_customer_whose_message_flex_does_not_take_is_told_and_served_he
     assert (await statuses(house, sid))["Hello?"] == "failed"
 
 
+@on_both
+async def test_what_no_webhook_of_flex_told_is_found_by_looking(bare_house: House) -> None:
+    house = bare_house
+    await house.start(RECONCILE_S="0.5")
+    sid, flex_sid = await to_flex(house)
+    await house.post("/sandbox/flex/faults", {"webhook_loss": 1}, "PUT")
+    await agent(house, flex_sid, "join")
+    await agent(house, flex_sid, "messages", "This is Lin.")
+    await heard(house, sid, AGENT, "This is Lin.")
+    await agent(house, flex_sid, "leave")
+    await house.state(sid, "awaiting_choice")
+    await house.quiet(sid)
+    assert [body for author, body in await house.said(sid) if author == AGENT] == ["This is Lin."]
+
+
 @dataclass(slots=True)
 class CutOnce(Faults):
     """Cuts the connection after the write with this number, counted from 1."""
