@@ -175,9 +175,13 @@ class PlayedOffice:
         """See the port."""
         return list(self.workers)
 
-    async def available(self) -> list[Worker]:
+    async def available(self, queue_sid: str | None = None) -> list[Worker]:
         """See the port."""
-        return list(self.workers)
+        return [] if queue_sid else list(self.workers)
+
+    async def queues(self) -> dict[str, str]:
+        """See the port."""
+        return {}
 
     async def fetch(self, worker_sid: str) -> Worker:
         """See the port."""

@@ -15,11 +15,12 @@ from orchestrator import console, debug, flex_door, flex_events, pages, phone, w
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
-from orchestrator.adapters.menu_bot import MenuBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
+from orchestrator.bots.choosing import bot_of, texts_of
+from orchestrator.bots.menu_texts import tongues
 from orchestrator.crms import crm_of
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
@@ -34,7 +35,7 @@ from orchestrator.people.guarding import require_rights
 from orchestrator.people.reception import add_reception, insist_on_people, open_reception
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
-from orchestrator.ports import Bot, Workers
+from orchestrator.ports import Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
@@ -44,6 +45,7 @@ from orchestrator.starting import Starter
 from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
+from states.texts import SPOKEN
 from storage.engine import is_postgres, writing_engine
 from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
@@ -97,7 +99,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
     flex = _flex(settings, conversations, membership, writer, stack)
-    directory = Directory(workers)
+    directory = Directory(workers, tongues(texts_of(settings), settings.bot_languages))
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
@@ -106,11 +108,12 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         conversations,
         workers,
         directory,
-        _bot(settings, session),
+        bot_of(settings, session, reader),
         crm,
         writer,
         settings.quiet_period_s,
         settings.effect_timeout_s,
+        frozenset(SPOKEN) - frozenset(settings.bot_languages),
         flex,
     )
     patience = Patience(
@@ -214,12 +217,3 @@ def _flex(
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
     credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
     return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
-
-
-def _bot(settings: Settings, session: aiohttp.ClientSession) -> Bot:
-    if settings.bot == "http":
-        from orchestrator.adapters.http_bot import HttpBot
-
-        assert settings.bot_url is not None, "settings refuse BOT=http without BOT_URL"
-        return HttpBot(session, settings.bot_url, settings.bot_timeout_s)
-    return MenuBot(has_flex=settings.flex_account_sid is not None)

@@ -8,12 +8,14 @@ one call.
 import asyncio
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from orchestrator.errors import EffectError
 from orchestrator.fresh import Fresh
 from orchestrator.ports import Worker, Workers
+from states.languages import Tongues
 from states.roles import Knowledge
 
 log = structlog.get_logger()
@@ -21,14 +23,17 @@ REFRESH_S = 60.0
 
 
 class Directory:
-    """The workers of one workspace; `workers` is None where TaskRouter is not configured."""
+    """The workers of one workspace; `workers` is None where TaskRouter is not configured. `tongues`: by which a
+    customer's language is known."""
 
-    def __init__(self, workers: Workers | None) -> None:
+    def __init__(self, workers: Workers | None, tongues: Tongues | None = None) -> None:
         self._workers = workers
+        self._tongues = tongues
         self._by_identity: dict[str, Worker] = {}
         self._seeds: dict[str, Worker] = {}
         self.refresh = Fresh(self._read)
-        self.available = Fresh(self._read_available)
+        self._available: dict[str | None, Fresh[list[Worker]]] = {}
+        self._queues = Fresh(self._read_queues)
         self.stale = asyncio.Event()
 
     @property
@@ -39,7 +44,7 @@ class Directory:
     def knowledge(self, *, sure: bool = False) -> Knowledge:
         """Who is known to work here, for `states.roles`."""
         identities: Collection[str] | None = self._by_identity.keys() if self.configured else None
-        return Knowledge(identities, sure)
+        return Knowledge(identities, sure, self._tongues)
 
     def everyone(self) -> list[Worker]:
         """Who works here, as last heard."""
@@ -63,16 +68,38 @@ class Directory:
         fresh = await self._workers.fetch(found.sid)
         return fresh if fresh.identity.casefold() == identity.casefold() else None
 
+    async def available(self, queue: str | None = None) -> list[Worker]:
+        """The available workers of the queue of this name or SID, of the configured one where it is None or there is
+        no such queue: who asked for a person is not left waiting for a misspelt one. Raises EffectError when TaskRouter
+        does not answer."""
+        sid = None if queue is None else await self._queue_sid(queue)
+        if sid not in self._available:
+            self._available[sid] = Fresh(partial(self._read_available, sid))
+        return await self._available[sid]()
+
+    async def _queue_sid(self, queue: str) -> str | None:
+        queues = await self._queues()
+        if queue in queues.values():
+            return queue
+        by_name = {name.casefold(): sid for name, sid in queues.items()}
+        found = by_name.get(queue.casefold())
+        if found is None:
+            log.warning("no_such_queue")
+        return found
+
+    async def _read_queues(self) -> dict[str, str]:
+        return {} if self._workers is None else await self._workers.queues()
+
     async def _read(self) -> None:
         if self._workers is not None:
             everyone = await self._workers.everyone()
             self._by_identity = {worker.identity.casefold(): worker for worker in everyone}
 
-    async def _read_available(self) -> list[Worker]:
-        """The available workers of the queue; who was listed without attributes is fetched once to learn them."""
+    async def _read_available(self, queue_sid: str | None) -> list[Worker]:
+        """The available workers of a queue; who was listed without attributes is fetched once to learn them."""
         if self._workers is None:
             return []
-        listed = await self._workers.available()
+        listed = await (self._workers.available(queue_sid) if queue_sid else self._workers.available())
         return [worker if worker.attributes_shown else await self._seed(worker) for worker in listed]
 
     async def _seed(self, worker: Worker) -> Worker:

@@ -42,6 +42,8 @@ def summary(conversation: Conversation) -> dict[str, Any]:
             "avatar": customer.avatar,
         },
         "worker": None if worker is None else {"identity": worker},
+        "language": conversation.language,
+        "told": conversation.told or {},
         "created_at": iso(conversation.created_at),
         "updated_at": iso(conversation.updated_at),
     }

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.bots.contract import tidied
 from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
 from orchestrator.flexing import FlexDesk, refuse
@@ -37,6 +38,7 @@ from states.effects import (
 from states.events import BotReplied, ConversationClosed, CustomerFound, Event, NobodyAvailable, NoSuchWorker
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
+from states.texts import primary
 from storage import notes, outbox
 from storage.failpoints import reached
 from storage.lanes import Due
@@ -52,7 +54,7 @@ TURN_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Performer:
     """Everything effects are performed through. `quiet_s`: the wait after an ambiguous call; `timeout_s`: how long one
-    call may take."""
+    call may take; `unspoken`: languages the program could speak and is not to."""
 
     conversations: Conversations
     workers: Workers | None
@@ -62,6 +64,7 @@ class Performer:
     writer: Batches
     quiet_s: float
     timeout_s: float = 8.0
+    unspoken: frozenset[str] = frozenset()
     flex: FlexDesk | None = None
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
@@ -148,9 +151,15 @@ class Performer:
 
     async def _ask_bot(self, due: Due, effect: AskBot) -> Outcome:
         question = Question(
-            due.conversation_sid, effect.message_sid, effect.author, effect.body, effect.state, effect.tries
+            due.conversation_sid,
+            effect.message_sid,
+            effect.author,
+            effect.body,
+            effect.state,
+            effect.tries,
+            effect.language,
         )
-        answer = await self.bot.reply(question)
+        answer = tidied(await self.bot.reply(question))
         replied = BotReplied(
             message_sid=effect.message_sid,
             message=answer.message,
@@ -159,6 +168,13 @@ class Performer:
             identity=answer.identity,
             routable=self.directory.configured,
             flex=self.flex is not None,
+            more=answer.more,
+            choices=answer.choices or None,
+            queue=answer.queue,
+            told={name: value for name, value in answer.told.items() if name != "language" or self._is_spoken(value)}
+            or None,
+            again=answer.again,
+            closes=answer.closes,
         )
         return Outcome("done", replied)
 
@@ -176,12 +192,12 @@ class Performer:
         """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting. Who has
         waited is served first."""
         try:
-            available = await self.directory.available()
+            available = await self.directory.available(effect.queue)
         except EffectError as error:
             return Outcome("done", NobodyAvailable(effect.turn), error=str(error))
 
         def choose(unit: Unit) -> Event | None:
-            assign_waiting(unit, available)
+            assign_waiting(unit, available, effect.queue)
             return assign_longest_idle(unit, due.conversation_sid, available, effect.turn, effect.excluding)
 
         return Outcome("done", choose)
@@ -190,7 +206,9 @@ class Performer:
         customer = await self.crm.find_by_address(effect.address)
         if customer is None:
             return Outcome("done")
-        return Outcome("done", CustomerFound(customer.customer_id, customer.display_name, customer.avatar))
+        language = customer.language if self._is_spoken(customer.language) else None
+        found = CustomerFound(customer.customer_id, customer.display_name, customer.avatar, language)
+        return Outcome("done", found)
 
     async def _set_friendly_name(self, due: Due, effect: SetFriendlyName) -> Outcome:
         """The answer to `onConversationAdd` may have given the name already."""
@@ -212,6 +230,9 @@ class Performer:
     def _age_s(self, due: Due) -> float:
         """How long ago the attempt began that is under way or in doubt, in seconds."""
         return (self.writer.now() - due.intent_at) / 1000
+
+    def _is_spoken(self, language: str | None) -> bool:
+        return primary(language) not in self.unspoken
 
 
 def _note(due: Due, effect: LeaveNote) -> Outcome:

@@ -2,7 +2,7 @@
 spelling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from states.customers import Customer
@@ -197,8 +197,11 @@ class Workers(Protocol):
     async def everyone(self) -> list[Worker]:
         """All workers of the workspace."""
 
-    async def available(self) -> list[Worker]:
-        """The available workers of the configured task queue."""
+    async def available(self, queue_sid: str | None = None) -> list[Worker]:
+        """The available workers of a task queue, of the configured one where none is named."""
+
+    async def queues(self) -> dict[str, str]:
+        """The workspace's task queues: name to SID."""
 
     async def fetch(self, worker_sid: str) -> Worker:
         """One worker, attributes shown."""
@@ -212,7 +215,8 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One customer message, as a bot sees it. `tries`: how many messages of this turn it was asked before."""
+    """One customer message, as a bot sees it. `tries`: how many messages of this turn it was asked before; `language`:
+    the customer's, as a tag, where it is known."""
 
     conversation_sid: str
     message_sid: str
@@ -220,15 +224,27 @@ class Question:
     body: str
     state: str
     tries: int = 0
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a bot says (may be empty only where it routes) and where the customer goes; `identity` for route email."""
+    """What a bot says (may be empty only where it routes, asks again or closes) and where the customer goes.
+
+    `identity`: for route email; `queue`: for route queue, a task queue's name or SID. `more`: texts after `message`.
+    `choices`: what is offered, and what the bot is told when it is chosen. `told`: what it learned of the customer,
+    keys of `bots.contract.TOLD`. `again`: it did not understand and asks once more. `closes`: the conversation is over.
+    """
 
     message: str
-    route: Literal["no", "agent", "email", "flex"]
+    route: Literal["no", "agent", "email", "queue", "flex"]
     identity: str | None = None
+    more: tuple[str, ...] = ()
+    choices: dict[str, str] = field(default_factory=dict)
+    queue: str | None = None
+    told: dict[str, str] = field(default_factory=dict)
+    again: bool = False
+    closes: bool = False
 
 
 class Bot(Protocol):

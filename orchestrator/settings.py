@@ -34,6 +34,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from orchestrator.bots import configured
 from orchestrator.errors import SettingsError
 from orchestrator.sandbox import seeds
 
@@ -170,7 +171,18 @@ CrmName = Annotated[
     Expected("book, strapi, salesforce or hubspot"),
 ]
 Country = Annotated[str, BeforeValidator(_upper), Field(pattern="^[A-Z]{2}$"), Expected("two letters, like US or FR")]
-BotName = Annotated[Literal["menu", "http"], BeforeValidator(_lower), Expected("menu or http")]
+BotName = Annotated[
+    Literal["menu", "http", "rasa", "dialogflow", "watson", "clu", "openai", "anthropic"],
+    BeforeValidator(_lower),
+    Expected("menu, http, rasa, dialogflow, watson, clu, openai or anthropic"),
+]
+Languages = Annotated[tuple[str, ...], NoDecode, BeforeValidator(configured.words), Field(min_length=1)]
+Sees = Annotated[
+    tuple[Literal["name", "language", "address"], ...],
+    NoDecode,
+    BeforeValidator(configured.words),
+    Expected("some of name, language and address, separated by commas"),
+]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(_lower), Expected("json or console")]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error", "critical"],
@@ -252,9 +264,20 @@ class Settings(BaseSettings):
         None, repr=False, description="replaces scheme and host of every REST call to that account"
     )
     flex_transfer_token: Token | None = Field(None, description="bearer token of /flex-transfer, beside ADMIN_TOKEN")
-    bot: BotName = Field("menu", description="menu (built in) or http")
-    bot_url: WebAddress | None = Field(None, repr=False, description="where the http bot answers")
-    bot_timeout_s: Seconds = Field(10, description="how long the http bot may think")
+    bot: BotName = Field(
+        "menu", description="menu (built in), http, rasa, dialogflow, watson, clu, openai or anthropic"
+    )
+    bot_url: WebAddress | None = Field(None, repr=False, description="where the bot answers")
+    bot_timeout_s: Seconds = Field(10, description="how long the bot may think")
+    bot_token: Token | None = Field(None, description="the key or token of the bot's vendor")
+    bot_key_file: str | None = Field(None, description="the service account's key, for dialogflow")
+    bot_agent: str | None = Field(None, description="which agent, assistant or project: dialogflow, watson, clu")
+    bot_model: str | None = Field(None, description="which model: openai, anthropic")
+    bot_prompt_file: str | None = Field(None, description="what the model is told, instead of the built-in prompt")
+    bot_routes_file: str | None = Field(None, description="the declared intents: clu, openai, anthropic")
+    bot_sees: Sees = Field((), description="what the bot sees of the customer: name, language, address")
+    bot_languages: Languages = Field(("en", "es", "fr"), description="what is spoken; the first where nothing tells")
+    bot_texts: str | None = Field(None, description="a file of texts for the menu bot, over the built-in ones")
     admin_token: Token | None = Field(None, description="bearer token of debug, metrics and operator routes")
     oidc_issuer: Issuer | None = Field(None, description="an OpenID provider that says who people are")
     oidc_client_id: str | None = Field(None, description="what that provider knows this service as")
@@ -371,6 +394,8 @@ def _shown_default(info: FieldInfo) -> str:
     default = info.default
     if isinstance(default, int | float):
         return f"{default:g}"
+    if isinstance(default, tuple):
+        return ",".join(default) or "none"
     return default if isinstance(default, str) and default else "none"
 
 
@@ -448,8 +473,7 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
     for name in _NEEDED_BY.get(crm, ()) if isinstance(crm, str) else ():
         if name not in given:
             yield f"{name}: found nothing, expected a value because CRM is {crm}"
-    if _lower(given.get("BOT")) == "http" and "BOT_URL" not in given:
-        yield "BOT_URL: found nothing, expected an address because BOT is http"
+    yield from configured.faults(given)
 
 
 def _faults(wrong: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:

@@ -62,20 +62,23 @@ class WaitingRoom:
     async def serve(self) -> int:
         """Offer the available workers to everybody who waits; how many were assigned. Raises EffectError when
         TaskRouter does not answer."""
-        waiting = await self._writer.run(lambda unit: conversations.queue(unit.connection, AT_ONCE))
-        if not waiting or not self._directory.configured:
+        waited_for = await self._writer.run(lambda unit: conversations.task_queues(unit.connection))
+        if not self._directory.configured:
             return 0
-        available = await self._directory.available()
+        return sum([await self._serve(queue) for queue in waited_for])
+
+    async def _serve(self, queue: str | None) -> int:
+        available = await self._directory.available(queue)
         if not available:
             return 0
-        return await self._writer.run(lambda unit: assign_waiting(unit, available), About(assigns=True))
+        return await self._writer.run(lambda unit: assign_waiting(unit, available, queue), About(assigns=True))
 
 
-def assign_waiting(unit: Unit, available: list[Worker]) -> int:
-    """Assign everybody who waits, oldest first, as far as `available` reach; how many that were."""
+def assign_waiting(unit: Unit, available: list[Worker], queue: str | None = None) -> int:
+    """Assign everybody who waits for this task queue, oldest first, as far as `available` reach; how many that were."""
     if not available:
         return 0
-    return sum(_assign(unit, sid, available) for sid in conversations.queue(unit.connection, AT_ONCE))
+    return sum(_assign(unit, sid, available) for sid in conversations.queue(unit.connection, AT_ONCE, queue))
 
 
 def _assign(unit: Unit, sid: str, available: list[Worker]) -> bool:

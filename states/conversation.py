@@ -63,8 +63,10 @@ class Conversation:
     messages the bot was asked about in this turn; `enriching` is true once the CRM was asked; `gone` keeps the
     participants who left, for their joining may be told after it; `refused` are workers who could not be added.
     `relieved` are those who leave once the claimed worker has joined; `leaving` those whose removal was asked for, who
-    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in. `flex`:
-    the customer is on his way to another account, or there.
+    serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
+    `language`: what the customer is spoken to in, as a tag, None until it is known; `told`: what the bot learned of
+    him, which nobody has checked; `offered`: the choices of the bot's last answer; `queue`: the task queue he is
+    looked for or waits in, None for the configured one. `flex`: he is on his way to another account, or there.
     """
 
     sid: ConversationSid
@@ -87,6 +89,10 @@ class Conversation:
     relieved: tuple[ParticipantSid, ...] = ()
     leaving: tuple[Present, ...] = ()
     withdrawn: tuple[Claim, ...] = ()
+    language: str | None = None
+    told: dict[str, str] | None = None
+    offered: dict[str, str] | None = None
+    queue: str | None = None
     flex: FlexStay | None = None
 
 

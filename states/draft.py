@@ -30,7 +30,7 @@ from states.flexing import Flexing
 from states.guards import Guards
 from states.marks import writes
 from states.names import ParticipantSid, snake_case
-from states.policy import read_choice
+from states.policy import chosen, read_choice
 
 # All that a snapshot holds, in the order its class takes it: `dataclasses.replace` costs twice as much.
 _fields = attrgetter(*(field.name for field in fields(Conversation)))
@@ -82,6 +82,10 @@ class Draft(Guards, Flexing):
         for part in texts.parts(text):
             self._ask_for(SendMessage(part))
 
+    def _say_own(self, name: str) -> None:
+        """Say something in the program's own name, in the customer's language."""
+        self._say(texts.own(name, self.next.language))
+
     @property
     def trigger(self) -> str:
         """The event's name in the table."""
@@ -92,23 +96,24 @@ class Draft(Guards, Flexing):
     @writes(SendMessage)
     def welcome(self) -> None:
         """Greet the customer."""
-        self._say(texts.WELCOME)
+        self._say_own("welcome")
 
     @writes(AskBot)
     def ask_bot(self) -> None:
         """Put the customer's message to the bot."""
-        event = self.event
+        event, kept = self.event, self.next
         self._ask_for(
             AskBot(
                 event.message_sid,
                 event.author,
-                event.body,
+                chosen(event.body, kept.offered),
                 "awaiting_choice",
-                self.next.turn,
-                self.next.asked,
+                kept.turn,
+                kept.asked,
+                kept.language,
             )
         )
-        self._note(asked=self.next.asked + 1)
+        self._note(asked=kept.asked + 1)
 
     @writes(FindCustomer)
     def find_customer(self) -> None:
@@ -136,45 +141,66 @@ class Draft(Guards, Flexing):
             )
 
     def note_author(self) -> None:
-        """Remember who wrote, where no earlier event said it."""
+        """Remember who wrote, where no earlier event said it, and in which language, where it shows."""
         event, kept = self.event, self.next
+        if kept.language is None and event.language is not None:
+            self._note(language=event.language)
         if kept.address is None:
             self._note(address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
 
     @writes(SendMessage)
     def say_reply(self) -> None:
-        """Send what the bot said."""
-        self._say(self.event.message)
+        """Send what the bot said, one message for each text; what it offers is a list under the last of them."""
+        event = self.event
+        said = [event.message, *event.more]
+        if event.again and not any(said):
+            said = [texts.own("ask_again", self.next.language)]
+        if event.choices:
+            said[-1] = "\n".join(filter(None, [said[-1], texts.numbered(event.choices)]))
+        self._note(offered=event.choices or None)
+        for text in said:
+            self._say(text)
+
+    def note_told(self) -> None:
+        """Remember what the bot learned of the customer."""
+        told = self.event.told
+        if told:
+            language = told.get("language", self.next.language)
+            self._note(told={**(self.next.told or {}), **told}, language=language)
+
+    def note_queue(self) -> None:
+        """Remember in which queue somebody is looked for."""
+        self._note(queue=self.event.queue)
 
     @writes(SendMessage)
     def say_no_routing(self) -> None:
         """Say that nobody can be brought in here at all."""
-        self._say(texts.NO_ROUTING)
+        self._say_own("no_routing")
 
     @writes(SendMessage)
     def say_bot_trouble(self) -> None:
         """Apologise for the bot; somebody is looked for."""
-        self._say(texts.BOT_TROUBLE)
+        self._say_own("bot_trouble")
 
     @writes(SendMessage)
     def say_bot_trouble_alone(self) -> None:
         """Apologise for the bot where nobody can be looked for."""
-        self._say(texts.BOT_TROUBLE_ALONE)
+        self._say_own("bot_trouble_alone")
 
     @writes(SendMessage)
     def say_no_such_worker(self) -> None:
         """Say that nobody has the address, and ask again."""
-        self._say(texts.NO_SUCH_WORKER)
+        self._say_own("no_such_worker")
 
     @writes(SendMessage)
     def say_not_reachable(self) -> None:
         """Say that it did not work, and what to try next."""
-        self._say(texts.NOT_REACHABLE)
+        self._say_own("not_reachable")
 
     @writes(SendMessage)
     def say_please_wait(self) -> None:
         """Say, once, that the customer is in the queue."""
-        self._say(texts.PLEASE_WAIT)
+        self._say_own("please_wait")
 
     @writes(FindWorker)
     def find_worker(self) -> None:
@@ -197,7 +223,7 @@ class Draft(Guards, Flexing):
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:
         """Look for whoever has been idle longest, leaving out who could not be added."""
-        self._ask_for(FindLongestIdle(self.next.turn, self.next.refused))
+        self._ask_for(FindLongestIdle(self.next.turn, self.next.refused, self.next.queue))
 
     @writes(AddParticipant)
     def claim_and_add(self) -> None:
@@ -279,7 +305,7 @@ class Draft(Guards, Flexing):
         event, kept = self.event, self.next
         joined = (*_without(kept.workers, event.participant_sid), Present(event.identity, event.participant_sid))
         leaving = _without(kept.leaving, event.participant_sid)
-        self._note(workers=joined, leaving=leaving, waiting_since=None, refused=())
+        self._note(workers=joined, leaving=leaving, waiting_since=None, refused=(), queue=None)
 
     def forget_worker(self) -> None:
         """Remember that this participant is gone."""
@@ -293,7 +319,7 @@ class Draft(Guards, Flexing):
 
     def end_bot_turn(self) -> None:
         """What the bot answers from now on to earlier messages is kept and not sent."""
-        self._note(turn=self.next.turn + 1, asked=0)
+        self._note(turn=self.next.turn + 1, asked=0, offered=None)
 
     def start_waiting(self) -> None:
         """Queue up; the oldest in the queue is served first."""
@@ -301,7 +327,7 @@ class Draft(Guards, Flexing):
 
     def stop_routing(self) -> None:
         """Forget what the routing had found out."""
-        self._note(claim=None, waiting_since=None, refused=(), relieved=())
+        self._note(claim=None, waiting_since=None, refused=(), relieved=(), queue=None)
 
     def drop_claim(self) -> None:
         """Nobody is on his way any more, and nobody relieved."""
@@ -321,7 +347,10 @@ class Draft(Guards, Flexing):
     def enrich(self) -> None:
         """Put what the CRM knows where the worker sees it."""
         event, kept = self.event, self.next
-        self._note(customer=Profile(event.customer_id, event.display_name, event.avatar))
+        self._note(
+            customer=Profile(event.customer_id, event.display_name, event.avatar),
+            language=kept.language if event.language is None else event.language,
+        )
         self._ask_for(SetFriendlyName(event.display_name[:256]))
         known = {"customer_id": event.customer_id, "display_name": event.display_name, "avatar": event.avatar}
         attributes = {name: value for name, value in known.items() if value is not None}

@@ -46,7 +46,8 @@ class CloseConversation:
 
 @dataclass(frozen=True, slots=True)
 class AskBot:
-    """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before."""
+    """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before; `language`:
+    the customer's, where it is known."""
 
     lane: ClassVar[str] = "ask"
     message_sid: MessageSid
@@ -55,6 +56,7 @@ class AskBot:
     state: str
     turn: int
     tries: int = 0
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,12 @@ class FindWorker:
 @dataclass(frozen=True, slots=True)
 class FindLongestIdle:
     """Choose the available worker of the queue who has been idle longest, none of `excluding`. `turn`: the search it
-    belongs to."""
+    belongs to; `queue`: its SID or its name, None for the configured one."""
 
     lane: ClassVar[str] = "find"
     turn: int
     excluding: tuple[str, ...] = ()
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from states.names import MessageSid, ParticipantSid, WorkerSid
 
-Route = Literal["no", "agent", "email", "flex"]
+Route = Literal["no", "agent", "email", "queue", "flex"]
 Goal = Literal["bot", "agent", "email"]
 
 
@@ -34,7 +34,8 @@ class CustomerJoined:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A customer wrote. `late`: messages with a higher index were decided before it."""
+    """A customer wrote. `late`: messages with a higher index were decided before it; `language`: what his words are in,
+    where it shows (a tag such as `fr`)."""
 
     message_sid: MessageSid
     index: int
@@ -43,6 +44,7 @@ class MessageReceived:
     media: int = 0
     participant_sid: ParticipantSid | None = None
     late: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,12 @@ class WorkerLeft:
 class BotReplied:
     """The bot's answer to one message. `identity` is the address it names when `route` is `email`; `turn` is the turn
     of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured, `flex` true where
-    Flex is."""
+    Flex is.
+
+    `more`: texts after `message`. `choices`: what is offered, and what the bot is told when it is chosen. `queue`: the
+    task queue when `route` is `queue`, None for the usual one. `told`: what the bot learned of the customer. `again`:
+    it did not understand and asks once more. `closes`: there is nothing more to say.
+    """
 
     message_sid: MessageSid
     message: str
@@ -73,6 +80,12 @@ class BotReplied:
     turn: int
     identity: str | None = None
     routable: bool = True
+    more: tuple[str, ...] = ()
+    choices: dict[str, str] | None = None
+    queue: str | None = None
+    told: dict[str, str] | None = None
+    again: bool = False
+    closes: bool = False
     flex: bool = False
 
 
@@ -117,11 +130,12 @@ class NobodyAvailable:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The CRM knows who writes from this address."""
+    """The CRM knows who writes from this address. `language`: a BCP 47 tag."""
 
     customer_id: str
     display_name: str
     avatar: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,9 @@ class Flexing:
     def _ask_for(self, effect: Effect) -> None:
         raise NotImplementedError
 
+    def _say_own(self, name: str) -> None:
+        raise NotImplementedError
+
     @writes(OpenInFlex)
     def open_in_flex(self) -> None:
         """Begin a stay; who is in the queue waits for Flex instead."""
@@ -204,7 +207,7 @@ class Flexing:
     @writes(SendMessage)
     def say_flex_lost(self) -> None:
         """Say that the last message did not get there, and what to try next."""
-        self._ask_for(SendMessage(texts.FLEX_LOST))
+        self._say_own("flex_lost")
 
     def _customer_name(self) -> str:
         """What the customer is called in Flex: never his address, for a message under it would be his own."""

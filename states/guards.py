@@ -23,13 +23,17 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "email" and self.event.routable is True
 
     def bot_asks_for_anyone(self) -> bool:
-        """The bot answers this turn and wants anybody who is free."""
-        return self._bot_has_turn() and self.event.route == "agent" and self.event.routable is True
+        """The bot answers this turn and wants anybody who is free, in a queue it may name."""
+        return self._bot_has_turn() and self.event.route in ("agent", "queue") and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
         """The bot answers this turn and routes, but there is no workspace to route in, or no Flex."""
         way = self.event.flex if self.event.route == "flex" else self.event.routable
         return self._bot_has_turn() and self.event.route != "no" and way is False
+
+    def bot_closes(self) -> bool:
+        """The bot answers this turn, routes nowhere and has nothing more to say."""
+        return self._bot_has_turn() and self.event.closes is True and self.event.route == "no"
 
     def bot_has_turn(self) -> bool:
         """The answer belongs to the bot's present turn; one of an earlier turn is kept and not sent."""

@@ -6,16 +6,13 @@ text: the repetitions are possessive, and one that failed is not begun again in 
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from states.events import Route
 
 KEYWORD = "agent"
 """The word that asks for anyone available."""
-
-FLEX_KEYWORD = "flex"
-"""The word that asks for Flex, where there is one."""
 
 _LETTERLIKE = (
     *range(0x2100, 0x2150),
@@ -30,7 +27,6 @@ _PLAIN = {code: plain for code, plain in _FOLDED.items() if plain.isascii() and 
 _ADDRESS = re.compile(r"(?<![\w.+&%~#'@-])([\w.+&%~#'-]++)@([\w-]++(?:\.[\w-]++)++)(?!@)")
 _DOMAIN_LABEL = re.compile(r"(?!-)[^\W_](?:[^\W_]|-){0,62}(?<!-)")
 _KEYWORD = re.compile(rf"(?<![^\W_]){KEYWORD}(?![^\W_])", re.IGNORECASE)
-_FLEX_KEYWORD = re.compile(rf"(?<![^\W_]){FLEX_KEYWORD}(?![^\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +62,15 @@ def read_choice(text: str) -> Choice:
     return Choice("agent") if _KEYWORD.search(plain) else Choice("no")
 
 
-def asks_for_flex(text: str) -> bool:
-    """Whether `text` has the word that asks for Flex, in any letter case and form."""
-    return _FLEX_KEYWORD.search(text.translate(_PLAIN)) is not None
+def chosen(text: str, offered: Mapping[str, str] | None) -> str:
+    """What a customer means who was offered choices: what stands for the one he names, by its number or its words in
+    any letter case, else his text."""
+    if not offered:
+        return text
+    plain = text.translate(_PLAIN).strip().rstrip(".)").casefold()
+    by_name = {str(number): value for number, value in enumerate(offered.values(), 1)}
+    by_name |= {shown.strip().rstrip(".)").casefold(): value for shown, value in offered.items()}
+    return by_name.get(plain, text)
 
 
 def longest_idle(workers: Sequence[IdleWorker], excluding: Collection[str]) -> IdleWorker | None:

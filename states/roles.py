@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from states.conversation import Conversation
 from states.events import CustomerJoined, Event, MessageReceived, WorkerJoined, WorkerLeft
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
+from states.languages import Tongues
 from states.names import ParticipantSid
 
 _CHANNEL_ADDRESS = re.compile(r"\+[0-9]|(?:whatsapp|messenger|instagram|rcs|sms|gbm|apple):.", re.IGNORECASE)
@@ -25,10 +26,12 @@ def is_channel_address(author: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What is known of who works here. `workers`: casefolded identities, None without TaskRouter; `sure`: looked up
-    for this very question, participants included, so that who is no worker is a customer."""
+    for this very question, participants included, so that who is no worker is a customer; `tongues`: by which a
+    customer's language is known."""
 
     workers: Collection[str] | None
     sure: bool = False
+    tongues: Tongues | None = None
 
 
 class Unsure(Exception):
@@ -59,7 +62,15 @@ def _message(fact: MessagePublished, conversation: Conversation, known: Knowledg
         body=fact.body,
         media=fact.media,
         participant_sid=fact.participant_sid,
+        language=_language(fact.body, conversation, known),
     )
+
+
+def _language(body: str, conversation: Conversation, known: Knowledge) -> str | None:
+    """What the customer writes in, where nothing tells yet and his words do."""
+    if conversation.language is not None or known.tongues is None:
+        return None
+    return known.tongues.heard(body)
 
 
 def _is_customers(fact: MessagePublished, conversation: Conversation, known: Knowledge) -> bool:

@@ -1,6 +1,8 @@
-"""What the program says to a customer in its own name, and how a long text is cut into messages."""
+"""What the program says to a customer in its own name, in each language it speaks, and how a long text is cut into
+messages."""
 
 import unicodedata
+from collections.abc import Iterable
 
 WELCOME = "Welcome to the Expert Hub. How can I help you?"
 PLEASE_WAIT = "Everybody is busy just now. You are in the queue, and the next person who is free will join you here."
@@ -13,11 +15,85 @@ NOT_REACHABLE = (
 NO_ROUTING = "Nobody can be called into this conversation at the moment. Please try again later."
 BOT_TROUBLE = "I am sorry, I have trouble understanding right now. Let me find somebody for you."
 BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please try again in a moment."
-
+ASK_AGAIN = "I am sorry, I did not understand that. Could you say it in other words?"
 FLEX_LOST = (
     "Your last message could not be passed on to the person you were talking to. Please send it again: with the email "
     "address of the person you want, or AGENT."
 )
+
+ENGLISH = {
+    "welcome": WELCOME,
+    "please_wait": PLEASE_WAIT,
+    "no_such_worker": NO_SUCH_WORKER,
+    "not_reachable": NOT_REACHABLE,
+    "no_routing": NO_ROUTING,
+    "bot_trouble": BOT_TROUBLE,
+    "bot_trouble_alone": BOT_TROUBLE_ALONE,
+    "ask_again": ASK_AGAIN,
+    "flex_lost": FLEX_LOST,
+}
+SPANISH = {
+    "welcome": "Le damos la bienvenida a Expert Hub. ¿En qué podemos ayudarle?",
+    "please_wait": (
+        "En este momento todos están ocupados. Está usted en la cola y la próxima persona libre le atenderá aquí."
+    ),
+    "no_such_worker": (
+        "Aquí nadie tiene esa dirección. Compruébela y envíela de nuevo, o responda AGENT para hablar con quien esté"
+        " libre."
+    ),
+    "not_reachable": (
+        "Ahora no hemos podido traer a nadie. Inténtelo de nuevo: envíe el correo electrónico de la persona que busca,"
+        " o AGENT."
+    ),
+    "no_routing": "En este momento no podemos llamar a nadie a esta conversación. Inténtelo de nuevo más tarde.",
+    "bot_trouble": "Lo siento, ahora me cuesta entenderle. Voy a buscar a alguien que le ayude.",
+    "bot_trouble_alone": "Lo siento, ahora me cuesta entenderle. Inténtelo de nuevo dentro de un momento.",
+    "ask_again": "Lo siento, no le he entendido. ¿Puede decirlo con otras palabras?",
+    "flex_lost": (
+        "Su último mensaje no ha llegado a la persona con quien hablaba. Envíelo de nuevo: con el correo electrónico de"
+        " la persona que busca, o AGENT."
+    ),
+}
+FRENCH = {
+    "welcome": "Bienvenue chez Expert Hub. Comment pouvons-nous vous aider ?",
+    "please_wait": (
+        "Tout le monde est occupé pour l'instant. Vous êtes dans la file d'attente et la prochaine personne libre vous"
+        " rejoindra ici."
+    ),
+    "no_such_worker": (
+        "Personne ici n'a cette adresse. Vérifiez-la et renvoyez-la, ou répondez AGENT pour parler à la première"
+        " personne libre."
+    ),
+    "not_reachable": (
+        "Nous n'avons pu faire venir personne. Réessayez : envoyez l'adresse électronique de la personne souhaitée,"
+        " ou AGENT."
+    ),
+    "no_routing": "Personne ne peut être appelé dans cette conversation pour l'instant. Réessayez plus tard.",
+    "bot_trouble": "Je suis désolé, j'ai du mal à vous comprendre. Je vais chercher quelqu'un pour vous.",
+    "bot_trouble_alone": "Je suis désolé, j'ai du mal à vous comprendre. Réessayez dans un instant.",
+    "ask_again": "Je suis désolé, je n'ai pas compris. Pouvez-vous le dire autrement ?",
+    "flex_lost": (
+        "Votre dernier message n'a pas pu être transmis à la personne qui vous répondait. Renvoyez-le : avec l'adresse"
+        " électronique de la personne souhaitée, ou AGENT."
+    ),
+}
+SPOKEN = {"en": ENGLISH, "es": SPANISH, "fr": FRENCH}
+
+
+def primary(language: str | None) -> str:
+    """The language of a tag without region and script: `fr` of `fr-CA`."""
+    return (language or "").partition("-")[0].lower()
+
+
+def own(name: str, language: str | None) -> str:
+    """One of the program's own texts in this language, in English where it has no other."""
+    return SPOKEN.get(primary(language), ENGLISH)[name]
+
+
+def numbered(choices: Iterable[str]) -> str:
+    """Choices as a list, a line and a number each, for channels that know no buttons."""
+    return "\n".join(f"{number}. {shown}" for number, shown in enumerate(choices, 1))
+
 
 # Twilio Docs, "Conversations Limits": an outbound SMS or WhatsApp body.
 BODY_MAX = 1600

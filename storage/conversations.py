@@ -1,5 +1,6 @@
 """Reading conversations: lists, one with its history and effects, and the queue."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +53,23 @@ def dump(connection: Connection, sid: str) -> Dump | None:
     return Dump(codec.decode_conversation(snapshot._mapping), list(rows), list(effects), list(undecided))
 
 
-def queue(connection: Connection, limit: int) -> list[str]:
-    """The conversations that wait for somebody to become available, oldest first."""
-    waiting = conversation.c.waiting_since
-    query = select(conversation.c.sid).where(waiting.is_not(None)).order_by(waiting, conversation.c.id).limit(limit)
-    return list(connection.execute(query).scalars())
+def queue(connection: Connection, limit: int, task_queue: str | None = None) -> list[str]:
+    """The conversations that wait for somebody of a task queue (None: the configured one), oldest first."""
+    waiting, snapshot = conversation.c.waiting_since, conversation.c.snapshot
+    if task_queue is None:
+        is_of_queue = ~snapshot.contains('"queue":"')
+    else:
+        is_of_queue = snapshot.contains(codec.encoded_field("queue", task_queue), autoescape=True)
+    query = select(conversation.c.sid).where(waiting.is_not(None), is_of_queue)
+    return list(connection.execute(query.order_by(waiting, conversation.c.id).limit(limit)).scalars())
+
+
+def task_queues(connection: Connection) -> list[str | None]:
+    """The task queues that somebody waits for, as he asked for them; None is the configured one."""
+    waiting, snapshot = conversation.c.waiting_since, conversation.c.snapshot
+    named = select(snapshot).where(waiting.is_not(None), snapshot.contains('"queue":"'))
+    found = {json.loads(text)["queue"] for text in connection.execute(named).scalars()}
+    return [*([None] if queue(connection, 1) else []), *sorted(found)]
 
 
 def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
@@ -71,8 +84,8 @@ def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]
 
 
 def in_flex_after(connection: Connection, after: int, limit: int) -> list[tuple[int, str]]:
-    """Conversations (id, sid) whose customer is in Flex or on his way there, after an id, in the order of id. No text of
-    a snapshot's field can look like the name of this one, for its quotes are escaped."""
+    """Conversations (id, sid) whose customer is in Flex or on his way there, after an id, in the order of id. No text
+    of a snapshot's field can look like the name of this one, for its quotes are escaped."""
     query = (
         select(conversation.c.id, conversation.c.sid)
         .where(conversation.c.state.in_(("routing", "with_worker")), conversation.c.id > after)

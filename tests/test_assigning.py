@@ -234,3 +234,24 @@ def test_a_choice_that_is_not_committed_leaves_no_reservation(store: Store) -> N
         fail_after_choosing()
     assert store.rows(reservation) == []
     assert chosen(store, about, worker(1)) == worker(1).identity
+
+
+def test_who_waits_for_a_queue_is_served_by_that_queue_alone(store: Store) -> None:
+    usual = ask_for_anyone(store, 1, waiting=True)
+    about, address = sid("CH", 2), "+15550109999"
+    store.take(started(address), message(0, author=address, number=2), conversation=2)
+    with store.unit() as unit:
+        asked = BotReplied(MessageSid(sid("IM", 2)), "A moment.", "queue", turn=0, queue='Bill%_"ing')
+        admit_result(unit, about, "test", asked)
+        admit_result(unit, about, "test", NobodyAvailable(TURN))
+    with store.unit() as unit:
+        assert conversations.task_queues(unit.connection) == [None, 'Bill%_"ing']
+        assert conversations.queue(unit.connection, 10) == [usual]
+        assert conversations.queue(unit.connection, 10, 'Bill%_"ing') == [about]
+        assert conversations.queue(unit.connection, 10, "Bill") == []
+        assert assign_waiting(unit, [worker(1)], "Bill") == 0
+        assert assign_waiting(unit, [worker(1)], 'Bill%_"ing') == 1
+    assert claims(store) == Counter({worker(1).identity: 1})
+    with store.unit() as unit:
+        assert conversations.task_queues(unit.connection)[:1] == [None]
+        assert assign_waiting(unit, [worker(2)]) == 1

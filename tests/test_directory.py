@@ -25,6 +25,8 @@ class FakeWorkers:
         self.fetched: list[str] = []
         self.hidden: set[str] = set()
         self.down = False
+        self.names: dict[str, str] = {}
+        self.in_queue: dict[str, set[str]] = {}
         self.on_listed = asyncio.Event()
 
     async def everyone(self) -> list[Worker]:
@@ -33,10 +35,15 @@ class FakeWorkers:
         self._answer()
         return [self._as_listed(worker) for worker in self.workers]
 
-    async def available(self) -> list[Worker]:
+    async def available(self, queue_sid: str | None = None) -> list[Worker]:
         self.offered += 1
         self._answer()
-        return [self._as_listed(worker) for worker in self.workers if worker.available]
+        sids = {worker.sid for worker in self.workers} if queue_sid is None else self.in_queue.get(queue_sid, set())
+        return [self._as_listed(worker) for worker in self.workers if worker.available and worker.sid in sids]
+
+    async def queues(self) -> dict[str, str]:
+        self._answer()
+        return self.names
 
     async def fetch(self, worker_sid: str) -> Worker:
         self.fetched.append(worker_sid)
@@ -190,3 +197,21 @@ async def test_taskrouter_being_down_does_not_end_the_keeping(directory: Directo
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_available_of_a_queue_are_asked_for_by_its_name_or_its_sid(
+    directory: Directory, workers: FakeWorkers
+) -> None:
+    carl = Worker(sid("WK", 3), "carl@example.test", available=True)
+    workers.workers.append(carl)
+    workers.names = {"Everyone": "WQ1", "Billing": "WQ2"}
+    workers.in_queue = {"WQ2": {carl.sid}}
+    assert await directory.available() == [ADA, carl]
+    for queue in ("Billing", "billing", "WQ2"):
+        assert await directory.available(queue) == [carl]
+
+
+async def test_a_queue_that_does_not_exist_is_the_configured_one(directory: Directory, workers: FakeWorkers) -> None:
+    workers.names = {"Billing": "WQ2"}
+    for queue in ("Sales", "WQ9", ""):
+        assert await directory.available(queue) == [ADA]

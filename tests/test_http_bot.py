@@ -92,6 +92,36 @@ async def test_a_good_answer_is_taken(adapter: HttpBot, bot: Bot, answer: dict[s
 
 
 @pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"messages": ["One.", "Two."], "route": "no"}, Answer("One.", "no", more=("Two.",))),
+        ({"message": "One.", "messages": ["One.", "Two."], "route": "no"}, Answer("One.", "no", more=("Two.",))),
+        ({"message": "Hi", "route": "queue", "queue": "Billing"}, Answer("Hi", "queue", queue="Billing")),
+        ({"message": "Hi", "route": "queue"}, Answer("Hi", "queue")),
+        ({"message": "Hi", "route": "no", "queue": "Billing"}, Answer("Hi", "no")),
+        ({"route": "no", "ask_again": True}, Answer("", "no", again=True)),
+        ({"message": "Bye", "route": "no", "close": True}, Answer("Bye", "no", closes=True)),
+        ({"message": "Hi", "route": "agent", "close": True}, Answer("Hi", "agent")),
+        ({"message": "Hi", "route": "no", "close": "yes", "ask_again": 1}, Answer("Hi", "no")),
+        (
+            {"message": "Hi", "route": "no", "choices": ["A", {"title": "B", "value": "/b"}, {"title": 7}, 7]},
+            Answer("Hi", "no", choices={"A": "A", "B": "/b"}),
+        ),
+        (
+            {"message": "Hi", "route": "no", "set": {"language": "FR_ca", "reason": " x\x00 ", "admin": "1"}},
+            Answer("Hi", "no", told={"language": "fr-CA", "reason": "x"}),
+        ),
+        ({"message": "Hi", "route": "no", "set": {"language": "no tag!"}}, Answer("Hi", "no")),
+    ],
+)
+async def test_the_newer_fields_are_taken_too(
+    adapter: HttpBot, bot: Bot, answer: dict[str, object], expected: Answer
+) -> None:
+    bot.answer = answer
+    assert await adapter.reply(QUESTION) == expected
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {},

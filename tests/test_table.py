@@ -76,6 +76,8 @@ WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
 ANYONE = BotReplied(MESSAGE, "One moment.", "agent", TURN)
+IN_QUEUE = BotReplied(MESSAGE, "One moment.", "queue", TURN, queue="Billing")
+CLOSING = BotReplied(MESSAGE, "Goodbye.", "no", TURN, closes=True)
 NAMED_LATE = replace(NAMED, turn=TURN - 1)
 NAMED_IN_VAIN = replace(NAMED, routable=False)
 FAILED = BotFailed(MESSAGE, TURN, "timed out")
@@ -142,7 +144,9 @@ CASES: list[Case] = [
     # The bot answers.
     ("awaiting_choice", PLAIN, NAMED, "bot_names_worker", "routing", (SAY, FIND)),
     ("awaiting_choice", PLAIN, ANYONE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
+    ("awaiting_choice", PLAIN, IN_QUEUE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
     *stays(["awaiting_choice"], PLAIN, NAMED_IN_VAIN, "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, CLOSING, "bot_closes", SAY, CLOSE),
     *stays(["awaiting_choice"], PLAIN, REPLIED, "bot_has_turn", SAY),
     *stays(["awaiting_choice"], PLAIN, NAMED_LATE),
     *stays(["routing"], PLAIN, NAMED_LATE, "late_answer_names_worker", FIND),

@@ -2,33 +2,32 @@
 
 import asyncio
 import json
-import unicodedata
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
-from email_validator import EmailNotValidError, validate_email
 
+from orchestrator.bots.contract import MESSAGE_MAX, answer_of, route_of, writable
+from orchestrator.bots.sight import Sight
 from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer, Question
 
 ANSWER_MAX_BYTES = 65_536
-# Four outbound messages; nobody reads more of a bot at once, and each costs.
-MESSAGE_MAX = 6_400
 
 _PAUSE_S = 0.2
-_KEPT_CONTROLS = "\n\t"
 
 
 class HttpBot:
-    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | "flex" | an email address}`.
+    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | an email address}`.
 
-    url: the bot. timeout_s: seconds for one reply in all, a second attempt included.
+    url: the bot. timeout_s: seconds for one reply in all, a second attempt included. sight: what it sees of the
+    customer besides his address, which it is always sent as `author`. Docs: docs/bots.md.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, timeout_s: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, timeout_s: float, sight: Sight | None = None) -> None:
         self._session = session
         self._url = url
         self._timeout_s = timeout_s
+        self._sight = sight or Sight()
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises `BotUnusable` for anything but a good answer in time.
@@ -45,6 +44,8 @@ class HttpBot:
         }
         try:
             async with asyncio.timeout(self._timeout_s):
+                seen = await self._sight.of(question)
+                asked |= {name: value for name, value in seen.items() if name != "address"}
                 return _answer(await self._ask(asked))
         except TimeoutError as error:
             raise BotUnusable(f"no answer within {self._timeout_s:g} s") from error
@@ -79,12 +80,13 @@ async def _content(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _answer(content: bytes) -> Answer:
+    """Of the two fields of old each is taken strictly; what came later is repaired like any bot's."""
     fields = _fields(content)
-    message = _message(fields.get("message"))
-    route, identity = _route(fields.get("route"))
-    if not message and route == "no":
-        raise BotUnusable("the answer neither says anything nor routes")
-    return Answer(message, route, identity)
+    route_of(fields.get("route"))
+    message = fields.get("message")
+    if isinstance(message, str) and len(writable(message)) > MESSAGE_MAX:
+        raise BotUnusable(f"message is over {MESSAGE_MAX} characters")
+    return answer_of(fields)
 
 
 def _fields(content: bytes) -> dict[str, Any]:
@@ -95,38 +97,3 @@ def _fields(content: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise BotUnusable("the answer is not a JSON object")
     return fields
-
-
-def _message(value: object) -> str:
-    """What to say, without control characters and halves of surrogate pairs; nothing for null."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise BotUnusable("message is not a string")
-    message = "".join(char for char in value if _is_writable(char)).strip()
-    if len(message) > MESSAGE_MAX:
-        raise BotUnusable(f"message is over {MESSAGE_MAX} characters")
-    return message
-
-
-def _is_writable(char: str) -> bool:
-    return char in _KEPT_CONTROLS or unicodedata.category(char) not in ("Cc", "Cs")
-
-
-def _route(value: object) -> tuple[Literal["no", "agent", "email", "flex"], str | None]:
-    if not isinstance(value, str):
-        raise BotUnusable("route is not a string")
-    plain = value.strip()
-    match plain.casefold():
-        case "no":
-            return "no", None
-        case "agent":
-            return "agent", None
-        case "flex":
-            return "flex", None
-    try:
-        # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
-        validate_email(plain, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise BotUnusable("route is neither no, agent, flex nor an email address") from error
-    return "email", plain

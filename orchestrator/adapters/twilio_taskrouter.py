@@ -40,12 +40,19 @@ class TwilioTaskRouter:
             records = await (await self._workers()).list_async(page_size=_PAGE)
             return [_worker(record) for record in records]
 
-    async def available(self) -> list[Worker]:
-        """The available workers of the queue. A read: harmless twice."""
+    async def available(self, queue_sid: str | None = None) -> list[Worker]:
+        """The available workers of a queue, the configured one where none is named. A read: harmless twice."""
         with calling():
-            workers = await self._workers()
-            records = await workers.list_async(available="true", task_queue_sid=self._queue_sid, page_size=_PAGE)
+            workers, queue = await self._workers(), queue_sid or self._queue_sid
+            records = await workers.list_async(available="true", task_queue_sid=queue, page_size=_PAGE)
             return [_worker(record) for record in records]
+
+    async def queues(self) -> dict[str, str]:
+        """The task queues: name to SID. A read: harmless twice."""
+        with calling():
+            workspace = (await self._connect()).taskrouter.v1.workspaces(self._workspace_sid)
+            records = await workspace.task_queues.list_async(page_size=_PAGE)
+            return {known(record.friendly_name, str): known(record.sid, str) for record in records}
 
     async def fetch(self, worker_sid: str) -> Worker:
         """One worker, attributes shown. A read: harmless twice."""

@@ -45,8 +45,10 @@ async def store(settings: Settings, session: aiohttp.ClientSession) -> list[Find
 
 async def bot(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
     """Whether the bot is there; nothing is asked of it."""
-    if settings.bot_url is None or settings.bot != "http":
-        return [ok("bot", f"{settings.bot}, built in")]
+    if settings.bot == "menu":
+        return [ok("bot", "menu, built in")]
+    if settings.bot_url is None:
+        return [ok("bot", f"{settings.bot}, at its vendor's; nothing was asked of it")]
     limit = aiohttp.ClientTimeout(total=min(settings.bot_timeout_s, LIMIT_S))
     try:
         async with session.get(settings.bot_url, timeout=limit, allow_redirects=False) as answer:
