@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from orchestrator.people.rights import Person, Role
-from orchestrator.sandbox import seeds
+from orchestrator.sandbox import events, seeds
 from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.sandbox import API
+from orchestrator.verifying import Stores, verify
 from states.texts import FLEX_LOST, NOT_REACHABLE
 from storage import notes
 from storage.threads import thread
+from storage.writer import wall_clock
 from tests.e2e.conftest import House, on_both
 
 MARIA = "+15550100001"
@@ -147,9 +150,6 @@ async def test_our_own_messages_that_come_back_as_webhooks_are_not_passed_on(hou
     told = world.conversations[flex_sid]
     await house.say(MARIA, "Is anybody there?")
     await arrived(house, flex_sid, NAME, "Is anybody there?")
-    from orchestrator.sandbox import events
-    from orchestrator.sandbox.sandbox import API
-
     for message in told.messages.values():
         house.sandbox.flex.webhooks.post("onMessageAdded", API, flex_sid, events.message_added(told, message))
     await house.sandbox.flex.webhooks.settled()
@@ -289,6 +289,34 @@ async def test_a_call_to_flex_that_is_cut_off_after_it_was_carried_out_is_not_ma
     assert len(await interactions(house)) == 1
     assert [author for author, _body in await said_there(house, flex_sid)] == ["system", NAME, AGENT]
     assert [body for author, body in await house.said(sid) if author == AGENT] == ["This is Lin."]
+    await agent(house, flex_sid, "leave")
+    await house.state(sid, "awaiting_choice")
+    await house.quiet(sid)
+    assert await broken_promises(house) == {}
+
+
+async def test_a_restart_in_the_midst_of_handing_over_loses_and_repeats_nothing(house: House) -> None:
+    await house.post("/sandbox/flex/faults", {"latency_ms": 300}, "PUT")
+    sid = await house.say(MARIA, "flex")
+
+    async def opening() -> bool:
+        return "bot_replied" in [row["trigger"] for row in (await house.dump(sid))["history"]]
+
+    await house.until(opening)
+    await house.stop()
+    await house.start()
+    flex_sid = await in_flex(house, sid)
+    await house.say(MARIA, "Hello there")
+    await arrived(house, flex_sid, NAME, "Hello there")
+    assert [author for author, _body in await said_there(house, flex_sid)] == ["system", NAME]
+    assert len(await interactions(house)) == 1
+
+
+async def broken_promises(house: House) -> dict[str, list[str]]:
+    """What the checker finds."""
+    ledger = await house.ledger()
+    checked = await house.service.reader.read(lambda connection: verify(Stores(connection, wall_clock(), ledger)))
+    return {name: found for name, found in checked.items() if found}
 
 
 @pytest.mark.parametrize("forged", ["", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="])
