@@ -189,10 +189,13 @@ async def test_an_operator_takes_a_customer_back_from_flex(house: House) -> None
     assert (await house.dump(sid))["flex"] is None
 
 
-async def test_closing_here_closes_there(house: House) -> None:
+@pytest.mark.parametrize("down", [False, True], ids=["at once", "once Flex answers again"])
+async def test_closing_here_closes_there(house: House, down: bool) -> None:
     sid, flex_sid = await to_flex(house)
+    await house.post("/sandbox/flex/faults", {"errors": {"503": 1}} if down else {}, "PUT")
     await house.service.acts.close(sid, BOSS, "done", "token-0001")
     await house.state(sid, "closed")
+    await house.post("/sandbox/flex/faults", {}, "PUT")
 
     async def is_closed() -> bool:
         return bool((await there(house, flex_sid))["conversation"]["state"] == "closed")
