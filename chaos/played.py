@@ -90,11 +90,29 @@ class PlayedTwilio:
         return {message.message_sid for _at, message in self._messages.values() if message.participant_sid in channel}
 
     async def send_message(
-        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+        self,
+        sid: str,
+        body: str,
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+        media_sid: str | None = None,
     ) -> Published:
         """See the port."""
         self._require_open()
         return self._publish(f"IM{self.next_index:032x}", author, body, None, key)
+
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """See the port."""
+        return await self.send_message(sid, content_sid, key, service_sid, author)
 
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM

@@ -5,24 +5,47 @@ already, whether the act is allowed in the conversation as it is stored now, and
 audit log. Who may act on whose conversation is for the pages to ask, but for writing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from orchestrator.asking import ActRefused, a_body, a_reason, a_sid, a_token, asking, in_state, key_of_act, told
+from orchestrator.asking import (
+    ActRefused,
+    OutsideWindow,
+    a_body,
+    a_reason,
+    a_sid,
+    a_token,
+    asking,
+    in_state,
+    key_of_act,
+    some_variables,
+    told,
+)
 from orchestrator.assigning import assign_by_hand
 from orchestrator.directory import Directory
 from orchestrator.people.rights import Person
-from orchestrator.pictures import Pictures
+from orchestrator.pictures import Picture, Pictures
 from orchestrator.ports import Worker, Workers
 from orchestrator.starting import Starter
-from orchestrator.taking import admit_act
+from orchestrator.taking import admit_act, admit_result
 from states.conversation import Conversation
-from states.events import CloseAsked, Event, HandedToBot, HandedToFlex, HandedToQueue, HandedToWorker, WorkerWrote
+from states.events import (
+    CloseAsked,
+    CustomerOptedIn,
+    Event,
+    HandedToBot,
+    HandedToFlex,
+    HandedToQueue,
+    HandedToWorker,
+    WorkerSentTemplate,
+    WorkerWrote,
+)
 from states.names import WorkerSid
 from states.table import OPEN
 from storage import audit, parked
-from storage.unit import About, Unit
+from storage.reach import OUTSIDE_WINDOW, hindrance_in
+from storage.unit import About, Stored, Unit
 from storage.writer import Batches
 
 __all__ = ["ActRefused", "Acts"]
@@ -32,8 +55,9 @@ Repair = Callable[[Connection, str, int], None]
 
 
 class Acts:
-    """Everything a person can do. `on_availability` is called when somebody's may have changed, `on_due` when an effect
-    may be due; `has_flex`: whether there is a Flex account to hand customers to.
+    """Everything a person can do. `templates` is `WHATSAPP_TEMPLATES`: SIDs by name. `on_availability` is called when
+    somebody's may have changed, `on_due` when an effect may be due; `has_flex`: whether there is a Flex account to hand
+    customers to.
 
     Every method raises ActRefused, nothing done, with a sentence for the person; and StorageError.
     """
@@ -45,6 +69,7 @@ class Acts:
         workers: Workers | None,
         starter: Starter,
         pictures: Pictures,
+        templates: Mapping[str, str],
         on_availability: Callable[[], None],
         on_due: Callable[[], None],
         has_flex: bool = False,
@@ -54,23 +79,38 @@ class Acts:
         self._workers = workers
         self._starter = starter
         self._pictures = pictures
+        self._templates = templates
         self._on_availability = on_availability
         self._on_due = on_due
         self.has_flex = has_flex
 
-    async def write(self, sid: str, by: Person, body: str, token: str) -> None:
-        """Send the customer a message of `by`, who must be with him. `token` is drawn by the page: a repeat is no
-        second message."""
-        text, identity = a_body(body), by.identity
+    async def write(self, sid: str, by: Person, body: str, token: str, picture: Picture | None = None) -> None:
+        """Send the customer a message of `by`, who must be with him, behind a picture if there is one; then the body
+        may be empty. `token` is drawn by the page: a repeat is no second message."""
+        text = a_body(body) if picture is None or body.strip() else ""
+        media = None if picture is None else await self._kept(sid, by, token, picture)
 
-        def event(_unit: Unit, conversation: Conversation) -> Event:
-            in_state(conversation, OPEN)
-            here = {worker.identity.casefold() for worker in conversation.workers}
-            if identity is None or identity.casefold() not in here:
-                raise ActRefused("You are not in this conversation.", 403)
-            return WorkerWrote(identity, text, by.login)
+        def event(unit: Unit, conversation: Conversation) -> Event:
+            return WorkerWrote(self._speaker(unit, conversation, by), text, by.login, media)
 
         await self._act(sid, by, "write", None, "", token, event)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The names of the approved templates that can be sent when a channel takes no free text."""
+        return tuple(self._templates)
+
+    async def send_template(self, sid: str, by: Person, name: str, variables: Mapping[str, str], token: str) -> None:
+        """Send the customer an approved template, its gaps filled with `variables`; otherwise like `write`."""
+        content_sid, filled = self._templates.get(name), some_variables(variables)
+        if content_sid is None:
+            raise ActRefused("There is no such template; see WHATSAPP_TEMPLATES.", 404)
+
+        def event(unit: Unit, conversation: Conversation) -> Event:
+            identity = self._speaker(unit, conversation, by, is_template=True)
+            return WorkerSentTemplate(identity, name, content_sid, filled, by.login)
+
+        await self._act(sid, by, "send_template", name, "", token, event)
 
     async def hand_to_worker(self, sid: str, by: Person, identity: str, reason: str, token: str) -> None:
         """Give the customer to this worker, available or not; whoever has him leaves once the worker has joined."""
@@ -175,6 +215,34 @@ class Acts:
         """Content type and bytes of the picture with this number, from 0, among what is attached to a message."""
         return await self._pictures.fetch(sid, message_sid, number)
 
+    async def _kept(self, sid: str, by: Person, token: str, picture: Picture) -> str | None:
+        """The MediaSid of a picture, kept by Twilio before the message is accepted: whatever comes of that, nobody sees
+        a picture that no message carries. None where the token was used already."""
+        key = key_of_act(a_token(token))
+
+        def work(unit: Unit) -> Stored | None:
+            stored = _stored(unit, sid)
+            self._speaker(unit, stored.conversation, by)
+            return stored if unit.inbox_row(key) is None else None
+
+        stored = await told(self._writer, work, About(a_sid(sid), key))
+        if stored is None:
+            return None
+        return await self._pictures.keep(sid, stored.conversation.address, stored.service_sid, picture)
+
+    def _speaker(self, unit: Unit, conversation: Conversation, by: Person, is_template: bool = False) -> str:
+        """The identity under which somebody may speak to the customer now."""
+        in_state(conversation, OPEN)
+        here = {worker.identity.casefold() for worker in conversation.workers}
+        if by.identity is None or by.identity.casefold() not in here:
+            raise ActRefused("You are not in this conversation.", 403)
+        reason = hindrance_in(unit, conversation, is_template)
+        if reason == OUTSIDE_WINDOW:
+            raise OutsideWindow(self.templates)
+        if reason is not None:
+            raise ActRefused("The customer said STOP. Nothing can be sent here until he writes START.", 409)
+        return by.identity
+
     async def _worker(self, identity: str) -> Worker:
         if not self._directory.configured:
             raise ActRefused("Nobody can be found here: TASKROUTER_WORKSPACE_SID is not set.", 409)
@@ -194,9 +262,8 @@ class Acts:
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is not None:
                 return
-            stored = unit.conversation(sid)
-            if stored is None:
-                raise ActRefused("There is no such conversation.", 404)
+            stored = _stored(unit, sid)
+            _hear_start(unit, stored, key)
             admit_act(unit, stored, key, event(unit, stored.conversation))
             audit.record(unit, by.login, act, sid, target, reason, "done")
 
@@ -215,3 +282,17 @@ class Acts:
             audit.record(unit, by.login, act, sid, key, reason, "done")
 
         await told(self._writer, work, About(a_sid(sid)))
+
+
+def _hear_start(unit: Unit, stored: Stored, key: str) -> None:
+    """Who has said STOP here may have said START over another sender since."""
+    for address in stored.conversation.silenced:
+        if not unit.has_stopped(address):
+            admit_result(unit, stored.conversation.sid, key, CustomerOptedIn(address))
+
+
+def _stored(unit: Unit, sid: str) -> Stored:
+    stored = unit.conversation(sid)
+    if stored is None:
+        raise ActRefused("There is no such conversation.", 404)
+    return stored

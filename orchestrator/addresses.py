@@ -120,30 +120,46 @@ def spellings(address: str) -> tuple[str, ...]:
 
 
 def twilio_address(channel_type: str, value: str) -> str:
-    """A customer's channel in the form Twilio takes: `+1555…` for sms, `whatsapp:+1555…` for whatsapp."""
+    """A customer's channel in the form Twilio takes: `+1555…` for sms, else with its prefix: `whatsapp:+1555…`."""
     kind = channel_type.strip().lower()
+    if kind in NETWORK_CHANNELS:
+        return channel_key(kind, value)
     if kind not in PHONE_CHANNELS:
         return value
     key = normalise(value)
     return key if kind == "sms" else f"{kind}:{key}"
 
 
-def sender_for(channel_type: str, channel_value: str, proxy_numbers: Mapping[str, str]) -> str | None:
-    """Our sender for a customer's channel: that of the longest prefix in `PROXY_NUMBERS` his address begins with.
+def senders_in(listed: str) -> tuple[str, ...]:
+    """The senders of one prefix in `PROXY_NUMBERS`, in the order they are tried: `+331…|+332…`."""
+    return tuple(listed.split("|"))
 
-    None when the type and the value name different channels, or no sender fits. A sender is of the customer's channel
-    and never his own address (Twilio errors 48027 and 48029).
+
+def senders_for(channel_type: str, channel_value: str, proxy_numbers: Mapping[str, str]) -> tuple[str, ...]:
+    """Our senders for a customer's channel, in the order they are tried: those of the longest prefix in `PROXY_NUMBERS`
+    his address begins with.
+
+    None of them when the type and the value name different channels, or no sender fits. A sender is of the customer's
+    channel and never his own address (Twilio errors 48027 and 48029).
     """
     kind = channel_type.strip().lower()
     if kind not in PHONE_CHANNELS | NETWORK_CHANNELS or _channel(channel_value, kind) != kind:
-        return None
+        return ()
     address = twilio_address(kind, channel_value)
-    fitting = [
-        prefix
-        for prefix, sender in proxy_numbers.items()
-        if address.startswith(prefix) and _channel(sender, "sms") == kind and normalise(sender) != normalise(address)
-    ]
-    return proxy_numbers[max(fitting, key=len)] if fitting else None
+    fitting = {
+        prefix: senders
+        for prefix, listed in proxy_numbers.items()
+        if address.startswith(prefix) and (senders := _fitting(listed, kind, address))
+    }
+    return fitting[max(fitting, key=len)] if fitting else ()
+
+
+def _fitting(listed: str, kind: str, address: str) -> tuple[str, ...]:
+    return tuple(
+        sender
+        for sender in senders_in(listed)
+        if _channel(sender, "sms") == kind and normalise(sender) != normalise(address)
+    )
 
 
 def _channel(address: str, otherwise: str) -> str:

@@ -46,6 +46,7 @@ from orchestrator.waiting_room import WaitingRoom
 from states.check import check as check_table
 from states.table import TRANSITIONS
 from states.texts import SPOKEN
+from storage import people
 from storage.engine import is_postgres, writing_engine
 from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
@@ -99,7 +100,8 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
     flex = _flex(settings, conversations, membership, writer, stack)
-    directory = Directory(workers, tongues(texts_of(settings), settings.bot_languages))
+    tongue = tongues(texts_of(settings), settings.bot_languages)
+    directory = Directory(workers, tongue, lambda: reader.read(people.identities))
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
@@ -128,6 +130,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         workers,
         Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
         Pictures(reader, _media(settings, client, session)),
+        settings.whatsapp_templates,
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
         has_flex=flex is not None,

@@ -1,7 +1,7 @@
 """What an act may be asked with, and what it is refused with: a sentence for the person and a status."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from storage.writer import Batches
 BODY_MAX = 32_000
 """Code points in a message: Twilio takes 32 KB, which the parts of a longer one stay below (see `states.texts`)."""
 REASON_MAX = 500
+VARIABLES_MAX = 1024
 
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -26,6 +27,17 @@ class ActRefused(Exception):
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
         self.status = status
+
+
+class OutsideWindow(ActRefused):
+    """Free text that WhatsApp would not take any more. `templates`: the names of those that may be sent instead."""
+
+    def __init__(self, templates: Sequence[str]) -> None:
+        instead = ": send one of them." if templates else ", and none is set up here: see WHATSAPP_TEMPLATES."
+        super().__init__(
+            f"The customer last wrote more than 24 hours ago; WhatsApp takes only approved templates now{instead}", 409
+        )
+        self.templates = tuple(templates)
 
 
 def a_sid(text: str, prefix: str = "CH") -> str:
@@ -54,6 +66,13 @@ def a_body(text: str) -> str:
     if len(text) > BODY_MAX:
         raise ActRefused(f"This message has {len(text):,} characters; {BODY_MAX:,} are the most. Shorten it.", 422)
     return _storable(text)
+
+
+def some_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """What fills the gaps of a template, if Twilio takes it: text over 1,024 characters it does not (error 63021)."""
+    if sum(len(name) + len(text) for name, text in given.items()) > VARIABLES_MAX:
+        raise ActRefused(f"This is too long for a template: {VARIABLES_MAX:,} characters are the most.", 422)
+    return {_storable(name): _storable(text) for name, text in given.items()}
 
 
 def a_reason(text: str) -> str:

@@ -5,18 +5,19 @@ when the answer depends on it; without it MalformedWebhook is raised. Source: tw
 """
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from orchestrator.addresses import sender_for, twilio_address
+from orchestrator.addresses import senders_for, twilio_address
 from orchestrator.errors import CrmUnavailable, MalformedWebhook
 from orchestrator.ports import Crm
 from states.customers import Customer, is_owner
 
 Form = Mapping[str, str]
 Answer = tuple[int, object]
+Taken = Callable[[str], Awaitable[Collection[str]]]
 
 PAGE_SIZE = 30
 PAGE_SIZE_MAX = 100
@@ -38,20 +39,29 @@ async def crm(form: Form, crm: Crm) -> Answer:
     return await _answer(form, actions, crm)
 
 
-async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str]) -> Answer:
+async def _nobody(_address: str) -> Collection[str]:
+    return ()
+
+
+async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str], taken: Taken = _nobody) -> Answer:
     """`GetProxyAddress`: 200, 403 no sender fits or he said no, 404 unknown customer, 422 unknown Location, 503.
 
-    `proxy_numbers` is `PROXY_NUMBERS`: senders by the prefix of the customer's address.
+    `proxy_numbers` is `PROXY_NUMBERS`: senders by the prefix of the customer's address. `taken` gives the senders that
+    are in an open conversation with an address: where there are several, the first of the others is named.
     """
 
     async def proxy_address(form: Form, crm: Crm) -> object:
         kind, value = _needed(form, "ChannelType"), _needed(form, "ChannelValue")
         if not (await _customer(form, crm)).may_be_started(kind):
             raise _Refused(403, "the customer does not want to be written to on this channel")
-        sender = sender_for(kind, value, proxy_numbers)
-        if sender is None:
+        senders = senders_for(kind, value, proxy_numbers)
+        if not senders:
             raise _Refused(403, "no sender fits this channel; see PROXY_NUMBERS")
-        return {"proxy_address": sender}
+        busy = await taken(twilio_address(kind, value)) if len(senders) > 1 else ()
+        free = next((sender for sender in senders if sender not in busy), None)
+        if free is None:
+            raise _Refused(403, "every sender that fits is in a conversation with this customer; see PROXY_NUMBERS")
+        return {"proxy_address": free}
 
     return await _answer(form, {"GetProxyAddress": proxy_address}, crm)
 

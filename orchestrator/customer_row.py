@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
-from orchestrator.addresses import is_possible_phone, split_prefix
+from orchestrator.addresses import PHONE_CHANNELS, is_possible_phone, split_prefix
 from states.customers import Channel, Consent, Customer, Link, language_tag
 
 ID_MAX = 128  # characters, as wide as the book's column
@@ -21,7 +21,7 @@ TEXT_MAX = 256  # characters; Twilio's limit for a friendly name and for an iden
 URL_MAX = 2048
 CONTENT_MAX = 10_000
 
-CHANNEL_TYPES = ("sms", "whatsapp", "chat", "email")
+CHANNEL_TYPES = ("sms", "whatsapp", "messenger", "rcs", "chat", "email")
 TEXT_FIELDS = ("customer_id", "display_name", "avatar", "worker", "language")
 FIELDS = (*TEXT_FIELDS, "links", "details", "channels", "consent")
 _ANSWERS = ("yes", "no", "unknown")
@@ -90,7 +90,7 @@ def _channel(item: Mapping[str, object]) -> Channel:
     prefix, _ = split_prefix(value)
     if prefix not in (None, kind):
         raise BadRow(f"{kind}: {shown(value)} is an address of another channel")
-    if kind in ("sms", "whatsapp") and not is_possible_phone(value):
+    if kind in PHONE_CHANNELS and not is_possible_phone(value):
         raise BadRow(f"{kind}: {shown(value)} is no phone number with its country code, like +15550100001")
     if kind == "email":
         _check_email(value)

@@ -6,7 +6,7 @@ one call.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from orchestrator.fresh import Fresh
 from orchestrator.ports import Worker, Workers
 from states.languages import Tongues
 from states.roles import Knowledge
+from storage.errors import StorageError
 
 log = structlog.get_logger()
 REFRESH_S = 60.0
@@ -24,11 +25,19 @@ REFRESH_S = 60.0
 
 class Directory:
     """The workers of one workspace; `workers` is None where TaskRouter is not configured. `tongues`: by which a
-    customer's language is known."""
+    customer's language is known; `people` reads the identities of those who sign in here: without TaskRouter they are
+    all that is known."""
 
-    def __init__(self, workers: Workers | None, tongues: Tongues | None = None) -> None:
+    def __init__(
+        self,
+        workers: Workers | None,
+        tongues: Tongues | None = None,
+        people: Callable[[], Awaitable[Collection[str]]] | None = None,
+    ) -> None:
         self._workers = workers
         self._tongues = tongues
+        self._read_people = people
+        self._people: Collection[str] = ()
         self._by_identity: dict[str, Worker] = {}
         self._seeds: dict[str, Worker] = {}
         self.refresh = Fresh(self._read)
@@ -44,7 +53,7 @@ class Directory:
     def knowledge(self, *, sure: bool = False) -> Knowledge:
         """Who is known to work here, for `states.roles`."""
         identities: Collection[str] | None = self._by_identity.keys() if self.configured else None
-        return Knowledge(identities, sure, self._tongues)
+        return Knowledge(identities, sure, self._tongues, self._people)
 
     def everyone(self) -> list[Worker]:
         """Who works here, as last heard."""
@@ -94,6 +103,8 @@ class Directory:
         if self._workers is not None:
             everyone = await self._workers.everyone()
             self._by_identity = {worker.identity.casefold(): worker for worker in everyone}
+        elif self._read_people is not None:
+            self._people = frozenset(identity.casefold() for identity in await self._read_people())
 
     async def _read_available(self, queue_sid: str | None) -> list[Worker]:
         """The available workers of a queue; who was listed without attributes is fetched once to learn them."""
@@ -114,7 +125,7 @@ class Directory:
             self.stale.clear()
             try:
                 await self.refresh()
-            except EffectError as error:
+            except (EffectError, StorageError) as error:
                 log.warning("directory_not_refreshed", reason=str(error))
             try:
                 async with asyncio.timeout(REFRESH_S):

@@ -5,12 +5,12 @@ this dies of halfway, the same key ends in the same conversation: its unique nam
 in it already is added once, and it is greeted and routed in the transaction that remembers the key.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from orchestrator.addresses import sender_for, twilio_address
+from orchestrator.addresses import senders_for, twilio_address
 from orchestrator.directory import Directory
 from orchestrator.errors import CrmUnavailable, EffectError, PairTaken, Rejected
 from orchestrator.looker import Looker
@@ -97,19 +97,19 @@ class Transfers:
             done = await self._writer.run(lambda unit: _done_before(unit, wanted), About(key=wanted.inbox_key))
             if done is not None:
                 return done
-            proxy = self._sender(wanted)
+            senders = self._senders(wanted)
             await self._insist_on_worker(wanted)
             await self._insist_on_consent(wanted)
-            sid = await self._open_with_pair(wanted, proxy)
+            sid = await self._open_with_pair(wanted, senders)
             if sid is None:
-                return await self._begin(wanted, proxy)
+                return await self._begin(wanted, senders[0])
             return await self._finish(sid, wanted)
 
-    def _sender(self, wanted: Transfer) -> str:
-        sender = sender_for(wanted.channel, wanted.value, self._proxy_numbers)
-        if sender is None:
+    def _senders(self, wanted: Transfer) -> tuple[str, ...]:
+        senders = senders_for(wanted.channel, wanted.value, self._proxy_numbers)
+        if not senders:
             raise TransferRefused("We have no sender for this address; see PROXY_NUMBERS.", 422)
-        return sender
+        return senders
 
     async def _insist_on_worker(self, wanted: Transfer) -> None:
         if wanted.to == "bot":
@@ -124,17 +124,26 @@ class Transfers:
             customer = await self._crm.find_by_address(wanted.address)
         except CrmUnavailable as error:
             raise TransferRefused("The customer cannot be looked up now. Try again in a moment.", 503) from error
-        if customer is not None and not customer.may_be_started(wanted.channel):
+        address = wanted.address
+        has_stopped = await self._writer.run(lambda unit: unit.has_stopped(address), About(address=address))
+        if has_stopped or (customer is not None and not customer.may_be_started(wanted.channel)):
             raise TransferRefused("This customer does not want to be written to on this channel.", 409)
 
-    async def _open_with_pair(self, wanted: Transfer, proxy: str) -> str | None:
-        """The open conversation this pair has, known to us or to Twilio alone."""
+    async def _open_with_pair(self, wanted: Transfer, senders: Sequence[str]) -> str | None:
+        """The open conversation he has with one of our senders, known to us or to Twilio alone."""
         address = wanted.address
-        known = await self._writer.run(lambda unit: unit.open_with_pair(address, proxy), About(address=address))
-        if known:
-            return known[0]
-        listed = await self._openings.by_address(address, proxy)
-        return None if listed is None else await self._adopted(listed)
+
+        def known(unit: Unit) -> str | None:
+            return next((sid for sender in senders for sid in unit.open_with_pair(address, sender)), None)
+
+        sid = await self._writer.run(known, About(address=address))
+        if sid is not None:
+            return sid
+        for sender in senders:
+            listed = await self._openings.by_address(address, sender)
+            if listed is not None:
+                return await self._adopted(listed)
+        return None
 
     async def _adopted(self, listed: Listed) -> str:
         await self._looker.look_at(listed.conversation_sid, listed.service_sid, whole=True)
@@ -148,7 +157,7 @@ class Transfers:
         except PairTaken:
             # The customer wrote just now, and Twilio has made a conversation for him: that one is taken.
             await self._openings.close_conversation(sid, scope)
-            theirs = await self._open_with_pair(wanted, proxy)
+            theirs = await self._open_with_pair(wanted, [proxy])
             if theirs is None:
                 raise TransferRefused("The customer's conversation has just changed. Try again.", 503) from None
             return await self._finish(theirs, wanted)

@@ -14,14 +14,14 @@ from orchestrator.directory import Directory
 from orchestrator.logs import printable
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, admit_result, advance_past_ours, take
-from states.effects import SendMessage
-from states.events import Event, WorkerJoined
+from states.effects import SendMessage, SendTemplate
+from states.events import CustomerOptedOut, Event, WorkerJoined
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid
 from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
-from storage.talk import Receipt
+from storage.talk import OPTED_OUT, Receipt
 from storage.unit import About, Unit
 from storage.writer import Batches
 
@@ -93,7 +93,7 @@ class Intake:
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
                 if receipt is not None:
-                    unit.talk.reached(receipt)
+                    _take_receipt(unit, key, receipt)
                 unit.record(
                     key=key,
                     conversation_sid=conversation_sid,
@@ -104,7 +104,8 @@ class Intake:
                     event="",
                 )
 
-        await self._writer.run(work, About(key=key), deadline)
+        decides = receipt is not None and receipt.error_code == OPTED_OUT
+        await self._writer.run(work, About(conversation_sid if decides else None, key), deadline)
 
     async def expect(self, expected: Expected, deadline: float | None = None) -> None:
         """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
@@ -181,6 +182,13 @@ class Intake:
         doubles.alarm(await self._writer.run(work, about))
 
 
+def _take_receipt(unit: Unit, key: str, receipt: Receipt) -> None:
+    """How far a message got; one that Twilio held back because the customer said STOP tells so of him."""
+    unit.talk.reached(receipt)
+    if receipt.error_code == OPTED_OUT and unit.conversation(receipt.conversation_sid) is not None:
+        admit_result(unit, receipt.conversation_sid, key, CustomerOptedOut(f"error {OPTED_OUT}"))
+
+
 def _about(report: Report) -> About:
     address = getattr(report.fact, "address", None) or getattr(report.fact, "author", None)
     return About(report.conversation_sid, report.key, address=address)
@@ -202,8 +210,10 @@ def _bring_back(unit: Unit, due: Due, report: Report) -> None:
 def _note_sent(unit: Unit, due: Due, outcome: Outcome) -> None:
     """A message of ours stands in the conversation: nobody but this effect may ever tell."""
     effect = codec.decode(due.payload)
-    if isinstance(effect, SendMessage) and outcome.index is not None and outcome.result_sid is not None:
-        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body)
+    is_ours = isinstance(effect, SendMessage | SendTemplate)
+    if is_ours and outcome.index is not None and outcome.result_sid is not None:
+        pictures = int(isinstance(effect, SendMessage) and effect.media is not None)
+        sent = MessagePublished(MessageSid(outcome.result_sid), outcome.index, effect.author, effect.body, pictures)
         unit.talk.published(due.conversation_sid, sent, effect_key=due.key)
 
 

@@ -31,6 +31,7 @@ from states.effects import (
     RelayToFlex,
     RemoveParticipant,
     SendMessage,
+    SendTemplate,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
@@ -42,11 +43,14 @@ from states.texts import primary
 from storage import notes, outbox
 from storage.failpoints import reached
 from storage.lanes import Due
+from storage.reach import hindrance
 from storage.unit import Unit
 from storage.writer import Batches
 
 # A list may lag behind what was written; a second look after this long is believed.
 SECOND_PROBE_S = 5.0
+# What leaves this soon after it was decided was decided knowing what the customer wanted.
+PROMPT_MS = 200
 # How long an effect may wait for its turn after it was marked running, and still count as sent when it was.
 TURN_S = 1.0
 
@@ -70,8 +74,8 @@ class Performer:
     async def perform(self, due: Due, effect: Effect) -> Outcome:
         """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
         match effect:
-            case SendMessage():
-                return await self._send_message(due, effect)
+            case SendMessage() | SendTemplate():
+                return await self._send(due, effect)
             case AddParticipant():
                 return await self._add_participant(due, effect)
             case RemoveParticipant():
@@ -99,19 +103,36 @@ class Performer:
             case _:
                 assert_never(effect)
 
-    async def _send_message(self, due: Due, effect: SendMessage) -> Outcome:
+    async def _send(self, due: Due, effect: SendMessage | SendTemplate) -> Outcome:
         """Twice is too often: after an ambiguous attempt the message is looked for before it is sent again."""
-        sid, scope = due.conversation_sid, due.service_sid
         if due.status_before == "ambiguous":
             reached("probe", due.kind)
             found = await self._find_sent(due, effect.author)
             if found is not None:
                 return Outcome("done", result_sid=found.message_sid, index=found.index)
+        reason = await self._hindrance(due, isinstance(effect, SendTemplate))
+        if reason is not None:
+            return Outcome("skipped", error=reason)
         is_late = due.status_before == "ambiguous" or self._age_s(due) > TURN_S
         if is_late and not await self.writer.run(lambda unit: outbox.restamp(unit, due)):
             raise NotSent("another replica has taken this over")
-        sent = await self.conversations.send_message(sid, effect.body, due.key, scope, effect.author)
+        sent = await self._publish(due, effect)
         return Outcome("done", result_sid=sent.message_sid, index=sent.index)
+
+    async def _publish(self, due: Due, effect: SendMessage | SendTemplate) -> Published:
+        sid, key, scope = due.conversation_sid, due.key, due.service_sid
+        if isinstance(effect, SendMessage):
+            return await self.conversations.send_message(sid, effect.body, key, scope, effect.author, effect.media)
+        return await self.conversations.send_template(
+            sid, effect.content_sid, effect.variables, key, scope, effect.author
+        )
+
+    async def _hindrance(self, due: Due, is_template: bool) -> str | None:
+        """Why a message is not to leave any more: the customer may have said STOP since it was decided."""
+        was_started_at_once = due.attempts == 1 and due.intent_at == due.created_at
+        if was_started_at_once and self.writer.now() - due.created_at <= PROMPT_MS:
+            return None
+        return await self.writer.run(lambda unit: hindrance(unit, due.conversation_sid, is_template))
 
     async def _find_sent(self, due: Due, author: str) -> Published | None:
         """Look for the message of an earlier attempt, a second time where it is not found and a list may still lack

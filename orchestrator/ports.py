@@ -54,9 +54,26 @@ class Conversations(Protocol):
     """
 
     async def send_message(
-        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+        self,
+        sid: str,
+        body: str,
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+        media_sid: str | None = None,
     ) -> Published:
-        """Publish `body` under `author`, tagged with the effect key."""
+        """Publish `body`, or else a medium that was kept before, under `author`, tagged with the effect key."""
+
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """Publish an approved template with its gaps filled, tagged with the effect key."""
 
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM
@@ -177,6 +194,9 @@ class Attachments(Protocol):
 
     async def content(self, sid: str, service_sid: str | None, media_sid: str, limit: int) -> bytes:
         """The bytes of an attachment. Raises Rejected where there are more than `limit`."""
+
+    async def keep(self, sid: str, service_sid: str | None, content: bytes, content_type: str) -> str:
+        """Keep what is to be attached to a message; its MediaSid."""
 
 
 @dataclass(frozen=True, slots=True)

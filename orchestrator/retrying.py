@@ -8,10 +8,12 @@ from orchestrator.errors import CrmUnavailable, Gone, Held, NotProcessed, NotSen
 from orchestrator.intake import Outcome
 from orchestrator.logs import printable
 from states.effects import AddParticipant, AskBot, Effect
-from states.events import BotFailed, ConversationClosed, EffectFailed
+from states.events import BotFailed, ConversationClosed, CustomerOptedOut, EffectFailed
 from states.flexing import IN_FLEX, OPENING
 from storage.lanes import Due
 from storage.outbox import CREATES
+from storage.reach import STOPPED
+from storage.talk import OPTED_OUT
 
 SEARCH_DEADLINE_S = 30.0
 # While Flex is being asked the customer hears nothing either; each call has this long.
@@ -41,6 +43,8 @@ def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience
         return Outcome("rejected", BotFailed(effect.message_sid, effect.turn, text, routable), error=text)
     if isinstance(error, Gone):
         return Outcome("rejected", ConversationClosed("gone"), error=text)
+    if isinstance(error, Rejected) and error.code == OPTED_OUT:
+        return Outcome("skipped", CustomerOptedOut(text), error=STOPPED)
     if isinstance(error, Rejected):
         return Outcome("rejected", _failed(due, effect, text), error=text)
     doubtful = _is_doubtful(due, error)

@@ -45,6 +45,7 @@ HIDDEN = "a value that is not shown"
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 DIGITS = re.compile(r"[0-9]{1,5}")
 SENDER = re.compile(r"(?:[a-z]+:)?(?:\+[1-9][0-9]{6,14}|[^\s+:]+)")
+TEMPLATE_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 LOOKS_LIKE_A_TOKEN = re.compile(r"[0-9a-fA-F]{32}")
 UP_TO_THE_HOST = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 
@@ -119,16 +120,33 @@ def _sender(found: str) -> str:
 
 
 def _senders(found: object) -> object:
-    """`prefix=address,…` as a dictionary in that order. A prefix and its address are of one channel."""
+    """`prefix=address,…` as a dictionary in that order, where an address may be several, `a|b`. A prefix and its
+    addresses are of one channel."""
     if not isinstance(found, str):
         return found
     senders: dict[str, str] = {}
     for entry in filter(None, map(str.strip, found.split(","))):
-        prefix, _, address = (part.strip() for part in entry.partition("="))
-        same_channel = prefix.rpartition(":")[0] == address.rpartition(":")[0]
-        if not prefix or not same_channel or senders.setdefault(prefix, _sender(address)) != address:
+        prefix, _, listed = (part.strip() for part in entry.partition("="))
+        several = [_sender(address.strip()) for address in listed.split("|")]
+        kept = "|".join(several)
+        same_channel = all(prefix.rpartition(":")[0] == address.rpartition(":")[0] for address in several)
+        is_each_once = len(set(several)) == len(several)
+        if not prefix or not same_channel or not is_each_once or senders.setdefault(prefix, kept) != kept:
             raise ValueError("no list of senders")
     return senders
+
+
+def _templates(found: object) -> object:
+    """`name=HX…,…` as a dictionary in that order."""
+    if not isinstance(found, str):
+        return found
+    templates: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, found.split(","))):
+        name, _, content_sid = (part.strip() for part in entry.partition("="))
+        if not name or not TEMPLATE_SID.fullmatch(content_sid) or name in templates:
+            raise ValueError("no list of templates")
+        templates[name] = content_sid
+    return templates
 
 
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
@@ -157,7 +175,13 @@ Senders = Annotated[
     dict[str, str],
     NoDecode,
     BeforeValidator(_senders),
-    Expected("prefix=sender, each of one channel: +33=+33100000000,whatsapp:=whatsapp:+15550100999"),
+    Expected("prefix=sender, each of one channel: +33=+33100000000|+33100000001,whatsapp:=whatsapp:+15550100999"),
+]
+Templates = Annotated[
+    dict[str, str],
+    NoDecode,
+    BeforeValidator(_templates),
+    Expected("name=template, each once: order_ready=HX and 32 hexadecimal digits"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -240,7 +264,12 @@ class Settings(BaseSettings):
     taskrouter_workspace_sid: WorkspaceSid | None = Field(None, description="the workspace of the experts")
     taskrouter_queue_sid: QueueSid | None = Field(None, description='whose workers are "any agent"')
     messaging_service_sid: ServiceSid | None = Field(None, description="the senders' messaging service")
-    proxy_numbers: Senders = Field(default_factory=dict, description="sender by longest prefix")
+    proxy_numbers: Senders = Field(
+        default_factory=dict, description="sender by longest prefix; of several, a|b, one that is free"
+    )
+    whatsapp_templates: Templates = Field(
+        default_factory=dict, description="approved templates by name: name=HX…,name=HX…"
+    )
     frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)
@@ -430,6 +459,10 @@ def _sandbox_flex(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _prefix_of(channel: str) -> str:
+    return "+" if channel == "sms" else f"{channel}:"
+
+
 def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
     local = f"http://127.0.0.1:{given.get('SANDBOX_PORT', 8081)}"
     return {
@@ -439,7 +472,7 @@ def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
         "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
         "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
         "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
-        "PROXY_NUMBERS": {"+": seeds.NUMBERS["sms"], "whatsapp:": seeds.NUMBERS["whatsapp"]},
+        "PROXY_NUMBERS": {_prefix_of(channel): sender for channel, sender in seeds.NUMBERS.items()},
     }
 
 

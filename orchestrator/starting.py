@@ -4,10 +4,10 @@ Whatever it dies of halfway, the same token ends in the same conversation: its u
 token, who is in it already is added once, and what is found there is taken in under the keys its webhooks would have.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from orchestrator.addresses import channel_key, sender_for, twilio_address
+from orchestrator.addresses import channel_key, senders_for, twilio_address
 from orchestrator.asking import ActRefused, asking, key_of_act, told
 from orchestrator.directory import Directory
 from orchestrator.errors import CrmUnavailable, PairTaken
@@ -36,10 +36,15 @@ class Opened:
     is_with_him: bool
 
 
+class SomebodyElses(ActRefused):
+    """Another worker has the customer in this conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is asked for: `proxy_address` is None for a customer in a chat, whose address is his identity. `is_welcome`
-    is false where he said that he does not want to be written to on this channel."""
+    """What is asked for: `senders` are ours, in the order they are tried, `proxy_address` the one that is tried; None
+    for a customer in a chat, whose address is his identity. `is_welcome` is false where he said that he does not want
+    to be written to on this channel."""
 
     by: Person
     identity: str
@@ -47,8 +52,9 @@ class _Wanted:
     token: str
     name: str
     address: str
-    proxy_address: str | None
+    senders: tuple[str | None, ...]
     is_welcome: bool
+    proxy_address: str | None = None
 
 
 class Starter:
@@ -76,13 +82,37 @@ class Starter:
         wanted = await self._wanted(by, customer_id, channel_type, channel_value, token)
         about = About(key=wanted.key, address=wanted.address)
         standing = await told(self._writer, lambda unit: _standing(unit, wanted), about)
-        if standing is not None:
+        if isinstance(standing, Opened):
             return standing
         with asking("Twilio"):
-            listed = await self._in_twilio(wanted)
-            if listed is not None:
-                return await self._adopt(listed, wanted)
-            return await self._begin(wanted)
+            return await self._over_one_of(standing, wanted)
+
+    async def _over_one_of(self, senders: Sequence[str | None], wanted: _Wanted) -> Opened:
+        """The conversation over the first sender whose pair is free in Twilio too; over the last whatever it is."""
+        has_begun = False
+        for sender in senders[:-1]:
+            try:
+                opened = await self._over(replace(wanted, proxy_address=sender))
+            except PairTaken:
+                has_begun = True
+            except SomebodyElses:
+                continue
+            else:
+                return await self._without_ours(opened, wanted) if has_begun else opened
+        wanted = replace(wanted, proxy_address=senders[-1])
+        try:
+            opened = await self._over(wanted)
+        except PairTaken:
+            return await self._give_way(wanted)
+        return await self._without_ours(opened, wanted) if has_begun else opened
+
+    async def _over(self, wanted: _Wanted) -> Opened:
+        """The conversation over one sender: the open one that only Twilio knows, or a new one. Raises PairTaken, the
+        new one without its customer, where there is an open one by now."""
+        listed = await self._in_twilio(wanted)
+        if listed is not None:
+            return await self._adopt(listed, wanted)
+        return await self._begin(wanted)
 
     async def _wanted(self, by: Person, customer_id: str, kind: str, value: str, token: str) -> _Wanted:
         key = key_of_act(token)
@@ -92,10 +122,10 @@ class Starter:
         customer = await self._customer(customer_id)
         if channel_key(kind, value) not in {channel_key(it.type, it.value) for it in customer.channels}:
             raise ActRefused("This customer has no such channel.", 422)
-        address, proxy = twilio_address(kind, value), self._sender(kind, value)
+        address, senders = twilio_address(kind, value), self._senders(kind, value)
         identity = by.identity if worker is None else worker.identity
         is_welcome = customer.may_be_started(kind)
-        return _Wanted(by, identity, key, token, customer.display_name, address, proxy, is_welcome)
+        return _Wanted(by, identity, key, token, customer.display_name, address, senders, is_welcome)
 
     async def _customer(self, customer_id: str) -> Customer:
         try:
@@ -106,13 +136,13 @@ class Starter:
             raise ActRefused("There is no such customer.", 404)
         return customer
 
-    def _sender(self, kind: str, value: str) -> str | None:
+    def _senders(self, kind: str, value: str) -> tuple[str | None, ...]:
         if kind.strip().lower() == CHAT:
-            return None
-        sender = sender_for(kind, value, self._proxy_numbers)
-        if sender is None:
+            return (None,)
+        senders = senders_for(kind, value, self._proxy_numbers)
+        if not senders:
             raise ActRefused("We have no sender for this channel; see PROXY_NUMBERS.", 409)
-        return sender
+        return senders
 
     async def _in_twilio(self, wanted: _Wanted) -> Listed | None:
         """The pair's open conversation that no webhook has told of."""
@@ -129,15 +159,12 @@ class Starter:
         """A conversation of our own: the worker first, so that the customer is never alone in it."""
         if not wanted.is_welcome:
             raise ActRefused("This customer does not want to be written to on this channel.", 409)
-        listed = await self._openings.create(f"expert-hub-{wanted.token}", wanted.name)
+        listed = await self._openings.create(_unique_name(wanted), wanted.name)
         if listed.state == "closed":
             raise ActRefused("The conversation was begun, and closed meanwhile. Start it anew.", 409)
         sid, scope = listed.conversation_sid, listed.service_sid
         worker = await self._openings.add_participant(sid, wanted.identity, scope)
-        try:
-            customer = await self._add_customer(listed, wanted)
-        except PairTaken:
-            return await self._give_way(listed, wanted)
+        customer = await self._add_customer(listed, wanted)
         about = About(sid, wanted.key, address=wanted.address)
         return await told(self._writer, lambda unit: _begun(unit, listed, worker, customer, wanted), about)
 
@@ -147,8 +174,16 @@ class Starter:
             return await self._openings.add_participant(sid, wanted.address, scope)
         return await self._openings.add_address(sid, wanted.address, wanted.proxy_address, scope)
 
-    async def _give_way(self, ours: Listed, wanted: _Wanted) -> Opened:
+    async def _without_ours(self, opened: Opened, wanted: _Wanted) -> Opened:
+        """Close what was begun over a sender that was taken meanwhile, unless it is what was opened over another."""
+        ours = await self._openings.create(_unique_name(wanted), wanted.name)
+        if ours.conversation_sid != opened.conversation_sid:
+            await self._openings.close_conversation(ours.conversation_sid, ours.service_sid)
+        return opened
+
+    async def _give_way(self, wanted: _Wanted) -> Opened:
         """The customer wrote just now, and Twilio has made a conversation for him: that one is taken."""
+        ours = await self._openings.create(_unique_name(wanted), wanted.name)
         await self._openings.close_conversation(ours.conversation_sid, ours.service_sid)
         theirs = await self._in_twilio(wanted)
         if theirs is None:
@@ -156,13 +191,27 @@ class Starter:
         return await self._adopt(theirs, wanted)
 
 
-def _standing(unit: Unit, wanted: _Wanted) -> Opened | None:
-    """What this token has opened before, or the open conversation of ours that the pair is in."""
+def _unique_name(wanted: _Wanted) -> str:
+    return f"expert-hub-{wanted.token}"
+
+
+def _standing(unit: Unit, wanted: _Wanted) -> Opened | list[str | None]:
+    """What this token has opened before, or the open conversation of ours that the pair is in; else the senders whose
+    pair with this customer is in none. One that somebody else serves is passed over as long as there are others."""
     row = unit.inbox_row(wanted.key)
     if row is not None:
         return Opened(row["conversation_sid"], is_with_him=True)
-    known = unit.open_with_pair(wanted.address, wanted.proxy_address)
-    return _taken_up(unit, known[0], wanted) if known else None
+    known = {sender: unit.open_with_pair(wanted.address, sender) for sender in wanted.senders}
+    taken = [sids[0] for sids in known.values() if sids]
+    free = [sender for sender, sids in known.items() if not sids]
+    opened = []
+    for sid in taken:
+        try:
+            opened.append(_taken_up(unit, sid, wanted))
+        except SomebodyElses:
+            if not free and sid == taken[-1] and not opened:
+                raise
+    return next((it for it in opened if it.is_with_him), opened[0]) if opened else free
 
 
 def _taken_up(unit: Unit, sid: str, wanted: _Wanted) -> Opened:
@@ -175,7 +224,7 @@ def _taken_up(unit: Unit, sid: str, wanted: _Wanted) -> Opened:
         _note(unit, sid, wanted)
         return Opened(sid, is_with_him=True)
     if here:
-        raise ActRefused(f"{stored.conversation.workers[-1].identity} is with this customer already.", 409)
+        raise SomebodyElses(f"{stored.conversation.workers[-1].identity} is with this customer already.", 409)
     return Opened(sid, is_with_him=False)
 
 

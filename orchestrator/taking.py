@@ -107,12 +107,20 @@ def _take_message(unit: Unit, stored: Stored, report: Report, known: Knowledge, 
     if _is_gap(unit, stored, fact.index):
         _wait(unit, stored, report, unit.now + GAP_MS, "an earlier message is missing", tries)
         return
-    if isinstance(event, MessageReceived) and fact.index < stored.next_index:
-        event = replace(event, late=True)
+    if isinstance(event, MessageReceived):
+        event = _in_context(unit, stored, event)
     read_to(stored, fact.index + 1)
     if _admit(unit, stored, report, event, tries) and event is not None:
         snapshot = stored.conversation
         unit.looks.take_off(snapshot.sid, snapshot.address, snapshot.proxy_address)
+
+
+def _in_context(unit: Unit, stored: Stored, event: MessageReceived) -> MessageReceived:
+    """A customer's message with what only the store knows of it: that it came late, and whether he said STOP."""
+    if event.index < stored.next_index:
+        event = replace(event, late=True)
+    stopped = unit.has_stopped(event.author)
+    return event if stopped == (event.author in stored.conversation.silenced) else replace(event, stopped=stopped)
 
 
 def _is_gap(unit: Unit, stored: Stored, index: int) -> bool:

@@ -8,7 +8,7 @@ reason to refuse. Every other 200 means: it is durable. (Twilio Docs, "Conversat
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import web
@@ -26,6 +26,7 @@ from states.events import ConversationClosed, ConversationStarted
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
 from states.roles import is_channel_address
+from storage import conversations
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.talk import PROGRESS, Receipt
@@ -220,6 +221,11 @@ async def _form(request: web.Request) -> Form:
     return await verified_form(request, settings.public_url, settings.twilio_account_sid, settings.signing_tokens)
 
 
+async def _taken(service: Service, address: str) -> Collection[str]:
+    """Our senders that are in an open conversation with this customer."""
+    return await service.reader.read(lambda connection: conversations.open_senders(connection, address))
+
+
 def _in(seconds: float) -> float:
     """That long from now, by the loop's clock."""
     return asyncio.get_running_loop().time() + seconds
@@ -243,7 +249,9 @@ def routes() -> list[web.RouteDef]:
         "/taskrouter-event": taskrouter_event,
         "/crm": _callback(lambda form, service: callbacks.crm(form, service.crm)),
         "/outbound": _callback(
-            lambda form, service: callbacks.outbound(form, service.crm, service.settings.proxy_numbers)
+            lambda form, service: callbacks.outbound(
+                form, service.crm, service.settings.proxy_numbers, lambda address: _taken(service, address)
+            )
         ),
         "/templates": _callback(lambda form, service: callbacks.templates(form, service.crm)),
     }

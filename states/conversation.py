@@ -66,7 +66,9 @@ class Conversation:
     serve the customer no more; `withdrawn` are claims nobody wants any more, whose worker may still be let in.
     `language`: what the customer is spoken to in, as a tag, None until it is known; `told`: what the bot learned of
     him, which nobody has checked; `offered`: the choices of the bot's last answer; `queue`: the task queue he is
-    looked for or waits in, None for the configured one. `flex`: he is on his way to another account, or there.
+    looked for or waits in, None for the configured one;
+    `silenced` are the addresses of those customers who have said STOP: as long as there are any, nothing is said.
+    `flex`: the customer is on his way to another account, or there.
     """
 
     sid: ConversationSid
@@ -93,6 +95,7 @@ class Conversation:
     told: dict[str, str] | None = None
     offered: dict[str, str] | None = None
     queue: str | None = None
+    silenced: tuple[str, ...] = ()
     flex: FlexStay | None = None
 
 

@@ -21,11 +21,12 @@ from states.effects import (
     FindWorker,
     RemoveParticipant,
     SendMessage,
+    SendTemplate,
     SetFriendlyName,
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import Event
+from states.events import Event, MessageReceived
 from states.flexing import Flexing
 from states.guards import Guards
 from states.marks import writes
@@ -79,7 +80,8 @@ class Draft(Guards, Flexing):
         self._note(withdrawn=tuple(claim for claim in self.next.withdrawn if claim is not withdrawn))
 
     def _say(self, text: str) -> None:
-        for part in texts.parts(text):
+        """Nothing, to a customer who has said STOP, whatever row it is that speaks."""
+        for part in texts.parts(text) if not self.next.silenced else ():
             self._ask_for(SendMessage(part))
 
     def _say_own(self, name: str) -> None:
@@ -97,6 +99,25 @@ class Draft(Guards, Flexing):
     def welcome(self) -> None:
         """Greet the customer."""
         self._say_own("welcome")
+
+    @writes(SendMessage)
+    def say_help(self) -> None:
+        """Say what this is, and how to get out of it."""
+        self._say_own("help")
+
+    def silence(self) -> None:
+        """Say nothing any more to whoever said STOP."""
+        his = self.event.author if isinstance(self.event, MessageReceived) else self.next.address
+        if his is not None and his not in self._silenced():
+            self._note(silenced=(*self._silenced(), his))
+
+    def speak_again(self) -> None:
+        """Whoever said START is spoken to again."""
+        self._note(silenced=tuple(address for address in self._silenced() if address != self.event.author))
+
+    def forget_silence(self) -> None:
+        """Whoever said START elsewhere is spoken to here too."""
+        self._note(silenced=tuple(address for address in self.next.silenced if address != self.event.address))
 
     @writes(AskBot)
     def ask_bot(self) -> None:
@@ -141,10 +162,12 @@ class Draft(Guards, Flexing):
             )
 
     def note_author(self) -> None:
-        """Remember who wrote, where no earlier event said it, and in which language, where it shows."""
+        """Remember who wrote, where no earlier event said it, in which language, and whether he said STOP elsewhere."""
         event, kept = self.event, self.next
         if kept.language is None and event.language is not None:
             self._note(language=event.language)
+        if event.stopped is not None:
+            self._note(silenced=self._silenced())
         if kept.address is None:
             self._note(address=event.author, customer_sid=kept.customer_sid or event.participant_sid)
 
@@ -278,11 +301,20 @@ class Draft(Guards, Flexing):
 
     @writes(SendMessage)
     def say_as_worker(self) -> None:
-        """Send what the worker wrote, under his identity as the conversation has it."""
+        """Send what the worker wrote, under his identity as the conversation has it, behind his picture."""
         author = self._present(self.event.identity)
         assert author is not None
+        if self.event.media is not None:
+            self._ask_for(SendMessage("", author.identity, self.event.media))
         for part in texts.parts(self.event.body):
             self._ask_for(SendMessage(part, author.identity))
+
+    @writes(SendTemplate)
+    def send_template(self) -> None:
+        """Send the template a worker chose, under his identity as the conversation has it."""
+        event, author = self.event, self._present(self.event.identity)
+        assert author is not None
+        self._ask_for(SendTemplate(event.content_sid, event.variables, author.identity, event.name))
 
     @writes(CloseConversation)
     def close(self) -> None:

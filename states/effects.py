@@ -13,11 +13,31 @@ from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Publish a message. `author`: `system`, or the identity of the worker who wrote it."""
+    """Publish a message. `author`: `system`, or the identity of the worker who wrote it; `media`: the MediaSid of a
+    picture, which is published without a body, for channels drop the body beside it."""
 
     lane: ClassVar[str] = "customer"
     body: str
     author: str = "system"
+    media: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendTemplate:
+    """Publish an approved template, which a channel takes when it takes no free text. `content_sid`: the template
+    (`HX…`), `name`: what people here call it, `variables`: what stands in its gaps."""
+
+    lane: ClassVar[str] = "customer"
+    content_sid: str
+    variables: dict[str, str]
+    author: str
+    name: str
+
+    @property
+    def body(self) -> str:
+        """What people here read of it: the text itself is Twilio's."""
+        filled = ", ".join(self.variables.values())
+        return f"[{self.name}] {filled}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +209,7 @@ class LeaveNote:
 
 Effect = (
     SendMessage
+    | SendTemplate
     | AddParticipant
     | RemoveParticipant
     | CloseConversation

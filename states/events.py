@@ -35,7 +35,8 @@ class CustomerJoined:
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A customer wrote. `late`: messages with a higher index were decided before it; `language`: what his words are in,
-    where it shows (a tag such as `fr`)."""
+    where it shows (a tag such as `fr`); `stopped`: whether he has said STOP, where that is not what the snapshot says
+    (he may have said it in another conversation)."""
 
     message_sid: MessageSid
     index: int
@@ -45,6 +46,7 @@ class MessageReceived:
     participant_sid: ParticipantSid | None = None
     late: bool = False
     language: str | None = None
+    stopped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,20 @@ class EffectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerOptedOut:
+    """Twilio takes nothing for this customer any more: he has said STOP to our senders (error 21610)."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerOptedIn:
+    """This customer has said START in another of his conversations."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationClosed:
     """The conversation is closed or removed; both are final."""
 
@@ -161,10 +177,22 @@ class ConversationClosed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerWrote:
-    """A worker wrote to the customer, through us."""
+    """A worker wrote to the customer, through us. `media`: the MediaSid of the picture he sends with it."""
 
     identity: str
     body: str
+    by: str = ""
+    media: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSentTemplate:
+    """A worker sent an approved template to the customer, through us. `name`: what people here call it."""
+
+    identity: str
+    name: str
+    content_sid: str
+    variables: dict[str, str]
     by: str = ""
 
 
@@ -287,8 +315,11 @@ Event = (
     | NobodyAvailable
     | CustomerFound
     | EffectFailed
+    | CustomerOptedOut
+    | CustomerOptedIn
     | ConversationClosed
     | WorkerWrote
+    | WorkerSentTemplate
     | HandedToWorker
     | HandedToQueue
     | HandedToBot

@@ -7,6 +7,8 @@ concern of its guards.
 from typing import Any
 
 from states.conversation import Claim, Conversation, Present
+from states.events import MessageReceived
+from states.keywords import read_keyword
 from states.policy import read_choice
 
 
@@ -54,6 +56,22 @@ class Guards:
     def is_late(self) -> bool:
         """Messages with a higher index were decided before this one."""
         return self.event.late is True
+
+    def says_stop(self) -> bool:
+        """The customer wants no more messages on this channel."""
+        return read_keyword(self.event.author, self.event.body) == "stop"
+
+    def says_start(self) -> bool:
+        """The customer has said STOP before and takes it back."""
+        return self.event.author in self._silenced() and read_keyword(self.event.author, self.event.body) == "start"
+
+    def says_help(self) -> bool:
+        """The customer asks, by the carriers' word for it, what this is."""
+        return not self._silenced() and read_keyword(self.event.author, self.event.body) == "help"
+
+    def is_silenced(self) -> bool:
+        """Somebody who would read it has said STOP."""
+        return bool(self._silenced())
 
     def is_looked_for(self) -> bool:
         """The search is of this stay, and nobody is on his way yet."""
@@ -126,6 +144,14 @@ class Guards:
 
     def _is_in_flex(self) -> bool:
         return self.before.flex is not None and self.before.flex.joined
+
+    def _silenced(self) -> tuple[str, ...]:
+        """Who has said STOP, as the message tells it of its author where it does."""
+        event, known = self.event, self.before.silenced
+        if not isinstance(event, MessageReceived) or event.stopped is None:
+            return known
+        others = tuple(address for address in known if address != event.author)
+        return (*others, event.author) if event.stopped else others
 
     def _present(self, identity: str) -> Present | None:
         """The worker of this identity who is with the customer."""

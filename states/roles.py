@@ -1,8 +1,9 @@
 """Who is who: what makes a participant a worker or a customer, and so an event of a fact.
 
 The rule (the outward contract, section 3): a participant with an address is a customer; one with an identity is a
-worker if TaskRouter has a worker of that identity, else a customer in a chat; without TaskRouter an identity beside
-a channel customer is a worker. A message is a customer's when its participant is one.
+worker if TaskRouter has a worker of that identity, else a customer in a chat; without TaskRouter an identity is a
+worker's if somebody signs in here under it, or if it is beside a channel customer. A message is a customer's when its
+participant is one.
 """
 
 import re
@@ -27,11 +28,13 @@ def is_channel_address(author: str) -> bool:
 class Knowledge:
     """What is known of who works here. `workers`: casefolded identities, None without TaskRouter; `sure`: looked up
     for this very question, participants included, so that who is no worker is a customer; `tongues`: by which a
-    customer's language is known."""
+    customer's language is known; `people`: casefolded identities of those who sign in here, which count without
+    TaskRouter."""
 
     workers: Collection[str] | None
     sure: bool = False
     tongues: Tongues | None = None
+    people: Collection[str] = ()
 
 
 class Unsure(Exception):
@@ -87,6 +90,8 @@ def _is_customers(fact: MessagePublished, conversation: Conversation, known: Kno
 def _is_worker(identity: str, conversation: Conversation, known: Knowledge) -> bool:
     """Whether an identity is a worker's."""
     if known.workers is None:
+        if identity.casefold() in known.people:
+            return True
         beside = conversation.address is not None and is_channel_address(conversation.address)
         if not beside and not known.sure:
             raise Unsure(identity)
@@ -111,7 +116,7 @@ def _departure(fact: ParticipantGone, conversation: Conversation, known: Knowled
         return WorkerLeft(fact.participant_sid, fact.identity)
     if fact.identity is None or fact.participant_sid == conversation.customer_sid:
         return None
-    if fact.identity.casefold() in (known.workers or ()):
+    if fact.identity.casefold() in (known.people if known.workers is None else known.workers):
         return WorkerLeft(fact.participant_sid, fact.identity)
     return None
 

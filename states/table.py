@@ -9,6 +9,9 @@ is final.
 Flex, another account, may have the customer in place of a worker: then he is `with_worker` too, and whoever had him
 leaves once Flex has taken him. While Flex is being asked he is where he was, or in `routing`.
 
+Who says STOP on a channel is heard before anything else: he leaves the queue, the bot is asked nothing and nothing is
+said to him until he says START. HELP is answered by the program instead of the bot; a worker answers it himself.
+
 People who are signed in act by events of their own. Whoever is relieved stays until the next has joined, so that the
 customer is never alone because a join failed; who is no longer wanted is removed, and serves nobody from then on.
 
@@ -25,7 +28,8 @@ from dataclasses import dataclass
 
 VERSION = 2
 REPLAYED = (1, 2)
-"""The versions whose decisions this one makes again: 2 only added rows for events that 1 did not know."""
+"""The versions whose decisions this one makes again: 2 only added rows for what 1 did not know: events, and the words
+STOP, START and HELP."""
 
 STATES = ("greeting", "awaiting_choice", "routing", "with_worker", "closed")
 INITIAL = "greeting"
@@ -44,6 +48,76 @@ class Row:
 
 
 TRANSITIONS = (
+    # A customer wants silence, or no more of it, or help.
+    Row(
+        "message_received",
+        ("greeting", "closed"),
+        None,
+        guards=("says_stop",),
+        does=("note_author", "silence"),
+    ),
+    Row(
+        "message_received",
+        ("with_worker",),
+        None,
+        guards=("says_stop",),
+        does=("note_author", "silence", "relay_to_flex"),
+    ),
+    Row(
+        "message_received",
+        ("awaiting_choice",),
+        None,
+        guards=("says_stop",),
+        does=("note_author", "end_bot_turn", "silence"),
+    ),
+    Row(
+        "message_received",
+        ("routing",),
+        "awaiting_choice",
+        guards=("says_stop",),
+        does=("withdraw_claim", "stop_routing", "leave_flex", "silence"),
+    ),
+    Row(
+        "message_received",
+        ("greeting",),
+        "awaiting_choice",
+        guards=("says_start",),
+        does=("note_author", "speak_again", "welcome", "ask_bot", "find_customer"),
+    ),
+    Row(
+        "message_received",
+        ("awaiting_choice",),
+        None,
+        guards=("says_start",),
+        does=("note_author", "speak_again", "ask_bot", "find_customer"),
+    ),
+    Row(
+        "message_received",
+        ("routing", "with_worker"),
+        None,
+        guards=("says_start",),
+        does=("speak_again", "relay_to_flex"),
+    ),
+    Row("message_received", ("closed",), None, guards=("says_start",), does=("speak_again",)),
+    Row("message_received", ("greeting", "awaiting_choice"), None, guards=("is_silenced",), does=("note_author",)),
+    Row(
+        "message_received",
+        ("greeting",),
+        "awaiting_choice",
+        guards=("says_help",),
+        does=("note_author", "welcome", "say_help", "find_customer"),
+    ),
+    Row(
+        "message_received",
+        ("awaiting_choice",),
+        None,
+        guards=("says_help",),
+        does=("note_author", "say_help", "find_customer"),
+    ),
+    Row("customer_opted_out", OPEN, None, does=("silence",)),
+    Row("customer_opted_out", ("closed",), None),
+    Row("customer_opted_in", OPEN, None, does=("forget_silence",)),
+    Row("customer_opted_in", ("closed",), None),
     # A customer writes.
     Row(
         "message_received",
@@ -168,8 +242,12 @@ TRANSITIONS = (
     Row("worker_left", OPEN, None, does=("forget_worker",)),
     Row("worker_left", ("closed",), None),
     # What people do who are signed in.
+    Row("worker_wrote", ("with_worker",), None, guards=("is_silenced",)),
     Row("worker_wrote", ("with_worker",), None, guards=("writer_is_here",), does=("say_as_worker",)),
     Row("worker_wrote", STATES, None),
+    Row("worker_sent_template", ("with_worker",), None, guards=("is_silenced",)),
+    Row("worker_sent_template", ("with_worker",), None, guards=("writer_is_here",), does=("send_template",)),
+    Row("worker_sent_template", STATES, None),
     Row(
         "handed_to_worker",
         ("with_worker",),

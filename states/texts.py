@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 WELCOME = "Welcome to the Expert Hub. How can I help you?"
 PLEASE_WAIT = "Everybody is busy just now. You are in the queue, and the next person who is free will join you here."
+HELP = (
+    "This is the Expert Hub. Send the email address of the person you want, or AGENT for whoever is free. "
+    "Send STOP to get no more messages, and START to get them again."
+)
 NO_SUCH_WORKER = (
     "Nobody here has that address. Please check it and send it again, or answer AGENT to talk to whoever is free."
 )
@@ -23,6 +27,7 @@ FLEX_LOST = (
 
 ENGLISH = {
     "welcome": WELCOME,
+    "help": HELP,
     "please_wait": PLEASE_WAIT,
     "no_such_worker": NO_SUCH_WORKER,
     "not_reachable": NOT_REACHABLE,
@@ -34,6 +39,10 @@ ENGLISH = {
 }
 SPANISH = {
     "welcome": "Le damos la bienvenida a Expert Hub. ¿En qué podemos ayudarle?",
+    "help": (
+        "Esto es Expert Hub. Envíe el correo electrónico de la persona que busca, o AGENT para hablar con quien esté"
+        " libre. Envíe STOP para no recibir más mensajes y START para volver a recibirlos."
+    ),
     "please_wait": (
         "En este momento todos están ocupados. Está usted en la cola y la próxima persona libre le atenderá aquí."
     ),
@@ -56,6 +65,10 @@ SPANISH = {
 }
 FRENCH = {
     "welcome": "Bienvenue chez Expert Hub. Comment pouvons-nous vous aider ?",
+    "help": (
+        "Vous êtes chez Expert Hub. Envoyez l'adresse e-mail de la personne voulue, ou AGENT pour la première personne"
+        " libre. Envoyez STOP pour ne plus recevoir de messages, et START pour en recevoir de nouveau."
+    ),
     "please_wait": (
         "Tout le monde est occupé pour l'instant. Vous êtes dans la file d'attente et la prochaine personne libre vous"
         " rejoindra ici."

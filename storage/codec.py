@@ -126,7 +126,7 @@ def _conversation(data: dict[str, Any]) -> Conversation:
             data[name] = tuple(Present(**worker) for worker in data[name])
     if "withdrawn" in data:
         data["withdrawn"] = tuple(Claim(**claim) for claim in data["withdrawn"])
-    for name in ("gone", "refused", "relieved"):
+    for name in ("gone", "refused", "relieved", "silenced"):
         if name in data:
             data[name] = tuple(data[name])
     return Conversation(**data)

@@ -35,6 +35,13 @@ def page(
     return [codec.decode_conversation(row._mapping) for row in rows[:limit]], following
 
 
+def open_senders(connection: Connection, address: str) -> set[str]:
+    """Our senders that an open conversation joins with this customer's address."""
+    open_ones = (conversation.c.address == address, conversation.c.state != literal_column("'closed'"))
+    found = connection.execute(select(conversation.c.proxy_address).where(*open_ones)).scalars()
+    return {sender for sender in found if sender is not None}
+
+
 def dump(connection: Connection, sid: str) -> Dump | None:
     """Everything about one conversation, as of one moment; None if it was never heard of."""
     snapshot = connection.execute(select(conversation).where(conversation.c.sid == sid)).one_or_none()

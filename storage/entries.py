@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from states.effects import RelayToFlex, SendMessage
+from states.effects import RelayToFlex, SendMessage, SendTemplate
 from states.events import MessageReceived
 from states.roles import is_channel_address
 from storage import codec
 from storage.parked import GIVEN_UP
+from storage.reach import HINDRANCES, OUTSIDE_WINDOW, STOPPED
 from storage.schema import delivery
-from storage.talk import PROGRESS
+from storage.talk import OPTED_OUT, PROGRESS
 
 Side = Literal["customer", "worker", "program"]
 Status = Literal["sending", "sent", "delivered", "read", "failed"]
@@ -20,7 +21,7 @@ PROGRAM = "system"
 NOT_PASSED_ON = "It was not passed on to Flex."
 NOT_SENT = "It was not sent: the conversation was closed before, or it was skipped."
 # Twilio Docs, "Error and Warning Dictionary", 63016.
-OUTSIDE_WINDOW = 63016
+OUTSIDE_WINDOW_CODE = 63016
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,17 @@ def _published(row: Any, customers: Collection[str], receipts: list[Any]) -> Ent
 def under_way(row: Any) -> Entry | None:
     """A message of ours that was not published, of a row of the outbox; None for one that nobody misses."""
     effect = codec.decode(row.payload)
-    assert isinstance(effect, SendMessage)
-    author = getattr(effect, "author", PROGRAM)
-    about = (author, _side_of(author, ()), effect.body, 0, row.created_at)
+    assert isinstance(effect, SendMessage | SendTemplate)
+    pictures = int(isinstance(effect, SendMessage) and effect.media is not None)
+    author = effect.author
+    about = (author, _side_of(author, ()), effect.body, pictures, row.created_at)
     if row.status in GIVEN_UP:
         return Entry(
             None, None, *about, "failed", f"It was not sent: {row.last_error or 'no reason is known'}.", row.key
         )
     if row.status == "skipped":
-        return None if author == PROGRAM else Entry(None, None, *about, "failed", NOT_SENT)
+        why = f"It was not sent: {row.last_error}." if row.last_error in HINDRANCES else NOT_SENT
+        return None if author == PROGRAM else Entry(None, None, *about, "failed", why)
     return Entry(None, None, *about, "sending", None, row.key)
 
 
@@ -124,9 +127,8 @@ def _status(receipts: list[Any]) -> tuple[Status, str | None]:
 def _why(error_code: int | None) -> str:
     if error_code is None:
         return "It was not delivered; Twilio gave no reason."
-    if error_code == OUTSIDE_WINDOW:
-        return (
-            "It was not delivered: WhatsApp takes free text only within 24 hours of the customer's last message "
-            f"(error {error_code})."
-        )
+    if error_code == OPTED_OUT:
+        return f"It was not delivered: {STOPPED} (error {error_code})."
+    if error_code == OUTSIDE_WINDOW_CODE:
+        return f"It was not delivered: {OUTSIDE_WINDOW} (error {error_code})."
     return f"It was not delivered (Twilio's error {error_code})."

@@ -123,6 +123,11 @@ def by_identity(connection: Connection, identity: str) -> StoredPerson | None:
     return None if found is None else by_id(connection, found)
 
 
+def identities(connection: Connection) -> list[str]:
+    """The identities of all who are workers, those who are disabled too: what they write is no customer's."""
+    return [row for row in connection.execute(select(person.c.identity)).scalars() if row is not None]
+
+
 def everybody(connection: Connection) -> list[StoredPerson]:
     """All people, by login."""
     return [_person(row) for row in connection.execute(select(person).order_by(person.c.login))]

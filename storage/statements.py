@@ -24,6 +24,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     Select,
+    SelectBase,
     Table,
     Text,
     any_,
@@ -148,7 +149,7 @@ class _SqliteCompiler(SQLiteCompiler):
 def _made(core: Any, dialect: Dialect) -> Made:
     compiled = _SqliteCompiler(dialect, core) if dialect.name == "sqlite" else core.compile(dialect=dialect)
     names = list(compiled.positiontup or ())
-    columns = [str(column.key) for column in core.selected_columns] if isinstance(core, Select) else []
+    columns = [str(column.key) for column in core.selected_columns] if isinstance(core, SelectBase) else []
     row: Any = namedtuple("Row", columns)  # type: ignore[misc]
     fixed = {name: bind.value for name, bind in compiled.binds.items() if name in names and not bind.required}
     return Made(str(compiled), _picker(names, fixed), row._make)

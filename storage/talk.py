@@ -17,6 +17,8 @@ from storage.statements import Sql, Statement, Words
 
 # How far a message got; what comes late and says less is not believed any more. The last two are final.
 PROGRESS = {"sent": 0, "delivered": 1, "read": 2, "failed": 3, "undelivered": 3}
+# Twilio Docs, "Error and Warning Dictionary", 21610: the recipient has said STOP to this sender.
+OPTED_OUT = 21610
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from states.conversation import Conversation
 from storage import codec
 from storage.entries import Entry, message_of_relay, passed_on, published, received, under_way
+from storage.outbox import SENDS
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
 from storage.unit import Unit
 
@@ -37,7 +38,7 @@ __all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thr
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
-_SENDS = outbox.c.kind == literal_column("'send_message'")
+_SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in SENDS])
 _RELAYS = outbox.c.kind == literal_column("'relay_to_flex'")
 
 

@@ -5,11 +5,11 @@ gathered and written together by `flush`. Nothing here calls out, and nobody is 
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
 
 from states.conversation import Conversation, Decision
 from states.events import Event
@@ -19,7 +19,8 @@ from storage import codec
 from storage.errors import VersionConflict
 from storage.lanes import Lanes
 from storage.looks import Looks
-from storage.schema import conversation, history, inbox
+from storage.schema import conversation, history, inbox, silence
+from storage.silences import Silences
 from storage.statements import Sql, Statement, inserting, sql_of
 from storage.talk import Talk
 
@@ -67,6 +68,7 @@ class Unit:
     lanes: Lanes = field(init=False)
     looks: Looks = field(init=False)
     talk: Talk = field(init=False)
+    silences: Silences = field(init=False)
     _known: dict[str, Stored] = field(default_factory=dict)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _inbox: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Unit:
         self.lanes = Lanes(self.sql, self.now, owner, may_start, room)
         self.looks = Looks(self.sql, self.now)
         self.talk = Talk(self.sql, self.now)
+        self.silences = Silences(self.sql, self.now)
 
     def start_due(self, limit: int) -> bool:
         """Start the due heads of at most `limit` lanes, whatever the room; whether there may be more."""
@@ -117,16 +120,25 @@ class Unit:
             self._read_pairs(addresses)
             self.looks.read_ahead(sids | addresses)
 
-    def _read_pairs(self, addresses: Iterable[str]) -> None:
+    def _read_pairs(self, addresses: Collection[str]) -> None:
         self._pairs |= {address: [] for address in addresses}
-        for row in self.sql.all(_OPEN_PAIRS, addresses=self.sql.words.listed(addresses)):
-            self._pairs[row.address].append(row)
+        found = self.sql.all(_OF_ADDRESSES, addresses=self.sql.words.listed(addresses))
+        for row in sorted(found, key=lambda row: -row.id):
+            if row.sid is not None:
+                self._pairs[row.address].append(row)
+        self.silences.read(addresses, [row.address for row in found if row.sid is None])
 
     def open_with_pair(self, address: str, proxy_address: str | None) -> list[str]:
         """The stored open conversations of an address pair, newest first; without a proxy: of a customer in a chat."""
         if address not in self._pairs:
             self._read_pairs([address])
         return [row.sid for row in self._pairs[address] if row.proxy_address == proxy_address]
+
+    def has_stopped(self, address: str) -> bool:
+        """Whether a customer has said STOP to us, in any conversation."""
+        if not self.silences.knows(address):
+            self._read_pairs([address])
+        return self.silences.has(address)
 
     def conversation(self, sid: str) -> Stored | None:
         """The conversation as this transaction has it, None if it was never heard of."""
@@ -157,6 +169,7 @@ class Unit:
         if following.workers is not before.workers:
             was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
             self.talk.workers(following.sid, was, is_now)
+        self.silences.note(before, following, event)
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -178,6 +191,10 @@ class Unit:
                 self.talk.closed(following.sid)
         self.lanes.queue(following.sid, decision.effects, stored.next_index - 1)
         return following.version
+
+    def takes_in(self, sid: str, trigger: str) -> bool:
+        """Whether this transaction has taken in an event of this kind, which the history lacks until its end."""
+        return any((row["conversation_sid"], row["trigger"]) == (sid, trigger) for row in self._history)
 
     def touch(self, sid: str) -> None:
         """Something that people see of this conversation is written beside what this unit gathers."""
@@ -216,6 +233,7 @@ class Unit:
             self._history = []
         self.looks.flush()
         self.talk.flush()
+        self.silences.flush()
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:
@@ -308,11 +326,17 @@ _WAITING = Statement(
         .order_by(inbox.c.message_index.is_(None), inbox.c.message_index, inbox.c.received_at)
     )
 )
-_OPEN_PAIRS = Statement(
-    lambda words: (
-        select(conversation.c.sid, conversation.c.address, conversation.c.proxy_address)
-        .where(words.is_one_of(conversation.c.address, "addresses"), conversation.c.state != literal_column("'closed'"))
-        .order_by(conversation.c.id.desc())
+# Open conversations, and a row without a SID for an address that wants silence: one question of two tables.
+_OF_ADDRESSES = Statement(
+    lambda words: union_all(
+        select(
+            conversation.c.sid, conversation.c.address, conversation.c.proxy_address, conversation.c.id.label("id")
+        ).where(
+            words.is_one_of(conversation.c.address, "addresses"), conversation.c.state != literal_column("'closed'")
+        ),
+        select(literal_column("NULL"), silence.c.address, literal_column("NULL"), literal_column("0")).where(
+            words.is_one_of(silence.c.address, "addresses")
+        ),
     )
 )
 _INSERT_CONVERSATION = inserting(conversation, "sid", "created_at", *_MUTABLE)

@@ -8,7 +8,8 @@ from orchestrator.addresses import (
     channel_key,
     is_possible_phone,
     normalise,
-    sender_for,
+    senders_for,
+    senders_in,
     spellings,
     split_prefix,
     twilio_address,
@@ -110,6 +111,8 @@ def test_twilio_gets_prefixed_whatsapp_addresses_and_plain_numbers() -> None:
     assert twilio_address("sms", "+1 (555) 010-0001") == "+15550100001"
     assert twilio_address("whatsapp", "+15550100003") == "whatsapp:+15550100003"
     assert twilio_address("whatsapp", "whatsapp:+15550100003") == "whatsapp:+15550100003"
+    assert twilio_address("rcs", "+1 555 010 0003") == "rcs:+15550100003"
+    assert twilio_address("messenger", "7788") == twilio_address("messenger", "messenger:7788") == "messenger:7788"
     assert twilio_address("email", "Jo@Example.com") == "Jo@Example.com"
 
 
@@ -137,13 +140,22 @@ def test_twilio_gets_prefixed_whatsapp_addresses_and_plain_numbers() -> None:
 def test_the_sender_is_that_of_the_longest_prefix_on_the_same_channel(
     channel_type: str, value: str, sender: str | None
 ) -> None:
-    assert sender_for(channel_type, value, PROXIES) == sender
+    assert senders_for(channel_type, value, PROXIES) == (() if sender is None else (sender,))
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.dictionaries(st.text(max_size=5), st.text(max_size=15)))
 def test_a_sender_is_never_the_customer_and_always_configured(kind: str, value: str, proxies: dict[str, str]) -> None:
-    sender = sender_for(kind, value, proxies)
-    assert sender is None or (sender in proxies.values() and normalise(sender) != normalise(value))
+    configured = [sender for listed in proxies.values() for sender in senders_in(listed)]
+    for sender in senders_for(kind, value, proxies):
+        assert sender in configured
+        assert normalise(sender) != normalise(value)
+
+
+def test_several_senders_of_a_prefix_keep_their_order_but_for_the_customer_himself() -> None:
+    several = {"+33": "+33100000001|+33100000000|whatsapp:+33100000002", "+": "+15550100999"}
+    assert senders_for("sms", "+33612345678", several) == ("+33100000001", "+33100000000")
+    assert senders_for("sms", "+33100000001", several) == ("+33100000000",)
+    assert senders_for("sms", "+33100000001", several | {"+33": "+33100000001"}) == ("+15550100999",)
 
 
 def test_an_unknown_prefix_is_part_of_the_address() -> None:

@@ -100,6 +100,30 @@ def test_without_taskrouter_an_identity_alone_is_looked_up_and_then_a_customer(c
     assert event_of(fact, conversation, NO_TASKROUTER_ASKED) == CustomerJoined(OTHERS, identity=ADA)
 
 
+PEOPLE = Knowledge(None, people=frozenset({ADA.casefold()}))
+
+
+@pytest.mark.parametrize("conversation", [FRESH, CHAT, SMS])
+@pytest.mark.parametrize("known", [PEOPLE, replace(PEOPLE, sure=True)])
+def test_without_taskrouter_who_signs_in_here_is_a_worker_in_a_chat_too(
+    conversation: Conversation, known: Knowledge
+) -> None:
+    assert event_of(ParticipantPresent(ADAS, ADA), conversation, known) == WorkerJoined(ADA, ADAS)
+    assert event_of(published("ADA@example.test", ADAS), conversation, known) is None
+    assert event_of(ParticipantGone(ADAS, ADA), conversation, known) == WorkerLeft(ADAS, ADA)
+
+
+def test_without_taskrouter_an_identity_like_a_workers_is_a_customer_in_a_chat() -> None:
+    known = replace(PEOPLE, sure=True)
+    for identity in (f"{ADA}.evil.test", f"x{ADA}", "ada"):
+        assert event_of(ParticipantPresent(OTHERS, identity), CHAT, known) == CustomerJoined(OTHERS, identity=identity)
+
+
+def test_with_taskrouter_signing_in_makes_no_worker() -> None:
+    known = Knowledge(frozenset({"grace@example.test"}), sure=True, people=frozenset({ADA.casefold()}))
+    assert event_of(ParticipantPresent(OTHERS, ADA), CHAT, known) == CustomerJoined(OTHERS, identity=ADA)
+
+
 @pytest.mark.parametrize("known", EVERYBODY)
 def test_an_identity_with_an_address_of_its_own_is_a_customer(known: Knowledge) -> None:
     fact = ParticipantPresent(MARIAS, ADA, MARIA, PROXY)

@@ -31,6 +31,7 @@ DEFAULTS = {
     "TASKROUTER_QUEUE_SID": "none",
     "MESSAGING_SERVICE_SID": "none",
     "PROXY_NUMBERS": "none",
+    "WHATSAPP_TEMPLATES": "none",
     "CRM": "book",
     "STRAPI_URL": "none",
     "STRAPI_IDENTIFIER": "none",
@@ -117,7 +118,12 @@ def test_with_nothing_set_the_account_is_the_sandboxs() -> None:
         seeds.TASK_QUEUE_SID,
     )
     assert settings.messaging_service_sid == seeds.MESSAGING_SERVICE_SID
-    assert settings.proxy_numbers == {"+": "+15550100999", "whatsapp:": "whatsapp:+15550100999"}
+    assert settings.proxy_numbers == {
+        "+": "+15550100999",
+        "whatsapp:": "whatsapp:+15550100999",
+        "messenger:": "messenger:15550100999",
+        "rcs:": "rcs:expert_hub",
+    }
     assert settings.public_url == "http://127.0.0.1:8080"
 
 
@@ -203,6 +209,21 @@ def test_a_file_that_is_no_text_is_a_fault(tmp_path: Path, monkeypatch: pytest.M
         Settings.load()
 
 
+def test_templates_are_known_by_their_names() -> None:
+    sid = "HX" + "1a" * 16
+    settings = Settings.load({"WHATSAPP_TEMPLATES": f" ready = {sid} , late={sid},"})
+    assert settings.whatsapp_templates == {"ready": sid, "late": sid}
+    assert Settings.load({}).whatsapp_templates == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ready", "ready=", "=HX" + "1a" * 16, "ready=HX12", f"a=HX{'0' * 32},a=HX{'1' * 32}"]
+)
+def test_what_is_no_list_of_templates_is_refused(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WHATSAPP_TEMPLATES: found .*, expected name=template"):
+        Settings.load({"WHATSAPP_TEMPLATES": wrong})
+
+
 def test_senders_keep_their_order_and_are_of_their_prefixs_channel() -> None:
     text = "+33=+33100000000, +44 = +44100000000,whatsapp:=whatsapp:+15550100999,"
     assert list(loaded(PROXY_NUMBERS=text).proxy_numbers.items()) == [
@@ -210,12 +231,17 @@ def test_senders_keep_their_order_and_are_of_their_prefixs_channel() -> None:
         ("+44", "+44100000000"),
         ("whatsapp:", "whatsapp:+15550100999"),
     ]
+    several = loaded(PROXY_NUMBERS="+33=+33100000000 | +33100000001").proxy_numbers
+    assert several == {"+33": "+33100000000|+33100000001"}
     assert "FRONTLINE_PROXY_NUMBER_UK: found 'x y'" in faults(**CREDENTIALS, FRONTLINE_PROXY_NUMBER_UK="x y")[0]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    ["+33", "=+33100000000", "+33=", "+33=+0", "whatsapp:=+33100000000", "+3=+33100000000,+3=+44100000000"],
+    [
+        *("+33", "=+33100000000", "+33=", "+33=+0", "whatsapp:=+33100000000", "+3=+33100000000,+3=+44100000000"),
+        *("+3=+33100000000|", "+3=+33100000000|+33100000000", "+3=+33100000000|whatsapp:+33100000001"),
+    ],
 )
 def test_what_is_no_list_of_senders_is_refused(wrong: str) -> None:
     (fault,) = faults(**CREDENTIALS, PROXY_NUMBERS=wrong)

@@ -20,6 +20,8 @@ from states.events import (
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
+    CustomerOptedIn,
+    CustomerOptedOut,
     CustomerTransferred,
     EffectFailed,
     Event,
@@ -38,6 +40,7 @@ from states.events import (
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
+    WorkerSentTemplate,
     WorkerWrote,
 )
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid, snake_case
@@ -61,6 +64,7 @@ BOB_HERE = {"workers": (Present(BOB, BOBS),)}
 ADA_GONE = {"gone": (ADAS,)}
 ADA_LEAVING = {"leaving": (Present(ADA, ADAS),)}
 ADA_UNWANTED = {"withdrawn": (Claim(ADA, WORKER, 5, named=False),)}
+SILENCED = {"silenced": ("+15550100001",)}
 BOB_RELIEVED = BOB_HERE | ANYONE_CLAIMED | {"relieved": (BOBS,)}
 
 STAY, THERE = "CH1/5", "CH9"
@@ -72,6 +76,10 @@ IN_FLEX = {"flex": FlexStay(STAY, THERE, upto=-1, joined=True, agents=("lin",))}
 # Events.
 WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
 WROTE_LATE = replace(WROTE, late=True)
+STOP, START, HELP = (replace(WROTE, body=word) for word in ("STOP", "START", "HELP"))
+WROTE_SILENCED = replace(WROTE, stopped=True)
+OPTED_OUT = CustomerOptedOut("error 21610")
+OPTED_IN = CustomerOptedIn("+15550100001")
 WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
@@ -96,6 +104,7 @@ NOT_SENT = EffectFailed("CH1/2/0", "send_message", "Rejected")
 ADA_NOT_ADDED = replace(NOT_ADDED, identity=ADA)
 CLOSED = ConversationClosed()
 ADA_WROTE = WorkerWrote(ADA, "Hello, Maria", "ada")
+ADA_SENT_TEMPLATE = WorkerSentTemplate(ADA, "ready", "HX1", {"1": "Maria"}, "ada")
 TO_ADA = HandedToWorker(ADA, WORKER, NOW, "bob", "she knows")
 TO_QUEUE = HandedToQueue("bob", "my shift ends")
 TO_BOT = HandedToBot("bob", "wrong number")
@@ -129,6 +138,26 @@ def stays(sources: Sequence[str], given: dict[str, Any], event: Event, guards: s
 
 # from, circumstances, event, guards of the row that fires -> to, effects
 CASES: list[Case] = [
+    # A customer wants silence, or no more of it, or help.
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, STOP, "says_stop"),
+    ("routing", PLAIN, STOP, "says_stop", "awaiting_choice", ()),
+    ("routing", ADA_CLAIMED | QUEUED, STOP, "says_stop", "awaiting_choice", ()),
+    ("greeting", SILENCED, START, "says_start", "awaiting_choice", (SAY, ASK)),
+    *stays(["awaiting_choice"], SILENCED, START, "says_start", ASK),
+    *stays(["routing", "with_worker", "closed"], SILENCED, START, "says_start"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, WROTE, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], SILENCED, HELP, "is_silenced"),
+    *stays(["greeting", "awaiting_choice"], PLAIN, WROTE_SILENCED, "is_silenced"),
+    *stays(["awaiting_choice"], SILENCED, replace(WROTE, stopped=False), "", ASK),
+    *stays(["awaiting_choice"], PLAIN, START, "", ASK),
+    ("greeting", PLAIN, HELP, "says_help", "awaiting_choice", (SAY, SAY)),
+    *stays(["awaiting_choice"], PLAIN, HELP, "says_help", SAY),
+    *stays(["routing", "closed"], PLAIN, HELP),
+    *stays(["with_worker"], ADA_HERE, HELP),
+    *stays(STATES, PLAIN, OPTED_OUT),
+    *stays(STATES, SILENCED, OPTED_IN),
+    *stays(["awaiting_choice"], SILENCED, REPLIED, "bot_has_turn"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_WROTE, "is_silenced"),
     # A customer writes.
     ("greeting", PLAIN, WROTE, "", "awaiting_choice", (SAY, ASK)),
     ("greeting", STRANGER, WROTE, "", "awaiting_choice", (SAY, ASK, WHO)),
@@ -206,6 +235,10 @@ CASES: list[Case] = [
     *stays(["with_worker"], BOB_HERE, ADA_WROTE),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, ADA_WROTE),
     *stays(["greeting", "awaiting_choice", "routing", "closed"], PLAIN, ADA_WROTE),
+    *stays(["with_worker"], ADA_HERE, replace(ADA_WROTE, media="ME1"), "writer_is_here", SAY, SAY),
+    *stays(["with_worker"], ADA_HERE, ADA_SENT_TEMPLATE, "writer_is_here", "send_template"),
+    *stays(["with_worker"], ADA_HERE | SILENCED, ADA_SENT_TEMPLATE, "is_silenced"),
+    *stays(STATES, PLAIN, ADA_SENT_TEMPLATE),
     *stays(OPEN, PLAIN, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE, TO_ADA, "nobody_is_on_his_way", ADD),
     *stays(["with_worker"], BOB_HERE | ADA_LEAVING, TO_ADA, "nobody_is_on_his_way", ADD),
@@ -270,6 +303,8 @@ CASES: list[Case] = [
     ("with_worker", IN_FLEX, NOT_RELAYED, "flex_lost,nobody_is_here", "awaiting_choice", (CLOSE_THERE, NOTE, SAY)),
     *stays(["with_worker"], IN_FLEX | ADA_HERE, NOT_RELAYED, "flex_lost", CLOSE_THERE, NOTE),
     ("with_worker", IN_FLEX, CLOSED, "", "closed", (CLOSE_THERE,)),
+    *stays(["with_worker"], IN_FLEX, STOP, "says_stop", RELAY),
+    ("routing", FLEX_OPENED, STOP, "says_stop", "awaiting_choice", (CLOSE_THERE,)),
     # Flex gives us a customer.
     ("greeting", PLAIN, FROM_FLEX, "", "awaiting_choice", (SAY,)),
     ("greeting", PLAIN, FROM_FLEX_TO_ADA, "flex_names_worker", "routing", (SAY, FIND)),
@@ -433,9 +468,12 @@ def test_the_table_is_sound() -> None:
     assert check(TRANSITIONS) == []
 
 
+GREETING = next(row for row in TRANSITIONS if row.sources == ("greeting",) and not row.guards)
+
+
 def doctored(**changes: Any) -> list[Row]:
-    """The table with its first row changed."""
-    return [replace(TRANSITIONS[0], **changes), *TRANSITIONS[1:]]
+    """The table with the row of a first message changed."""
+    return [replace(row, **changes) if row is GREETING else row for row in TRANSITIONS]
 
 
 CLOSING = [row for row in TRANSITIONS if row.trigger == "conversation_closed"]

@@ -65,6 +65,24 @@ async def test_a_picture_is_described_and_fetched(sandbox: Running, port: Attach
         await port.content(ch, service, PICTURE.sid, 1000)
 
 
+@pytest.mark.parametrize("service", [None, seeds.CHAT_SERVICE_SID])
+async def test_what_is_kept_is_carried_by_a_message(sandbox: Running, port: Attachments, service: str | None) -> None:
+    world = sandbox.sandbox.world
+    conversation = world.open_conversation(Opening())
+    media_sid = await port.keep(conversation.sid, service, b"GIF89a...", "image/gif")
+    message = world.publish(conversation, Draft("ada@example.test", media=(world.uploads[media_sid].media,)))
+    assert await port.of_message(conversation.sid, message.sid, service) == [Attachment(media_sid, "image/gif", 9)]
+    assert await port.content(conversation.sid, service, media_sid, ENOUGH) == b"GIF89a..."
+
+
+async def test_what_is_not_kept_is_told_by_its_class(sandbox: Running, port: Attachments) -> None:
+    ch = sandbox.sandbox.world.open_conversation(Opening()).sid
+    with pytest.raises(Rejected):
+        await port.keep(ch, seeds.CHAT_SERVICE_SID, b"", "image/gif")
+    with pytest.raises(Rejected):
+        await port.keep(ch, "IS" + "0" * 32, b"GIF89a", "image/gif")
+
+
 async def test_what_is_not_there_is_rejected(sandbox: Running, port: Attachments) -> None:
     ch, _message = shown(sandbox)
     with pytest.raises(Rejected):

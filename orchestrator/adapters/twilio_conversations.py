@@ -43,16 +43,38 @@ class TwilioConversations:
         self._messaging_service_sid = messaging_service_sid
 
     async def send_message(
-        self, sid: str, body: str, key: str, service_sid: str | None = None, author: str = SYSTEM
+        self,
+        sid: str,
+        body: str,
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+        media_sid: str | None = None,
     ) -> Published:
-        """Publish `body` under `author`, tagged with the effect key.
+        """Publish `body`, or else a medium that was kept before, under `author`, tagged with the effect key.
 
         Twice: it is published twice, for Twilio knows no idempotency key; so look with `find_sent` before.
         """
-        tag = _compact({_TAG: {"key": key}})
+        content = {"body": body} if media_sid is None else {"media_sid": media_sid}
+        return await self._publish(sid, service_sid, key, author=author, **content)
+
+    async def _publish(self, sid: str, service_sid: str | None, key: str, **message: str) -> Published:
         with calling(conversation=True):
             messages = (await self._conversation(sid, service_sid)).messages
-            return _published(await messages.create_async(author=author, body=body, attributes=tag))
+            return _published(await messages.create_async(attributes=_compact({_TAG: {"key": key}}), **message))
+
+    async def send_template(
+        self,
+        sid: str,
+        content_sid: str,
+        variables: dict[str, str],
+        key: str,
+        service_sid: str | None = None,
+        author: str = SYSTEM,
+    ) -> Published:
+        """Publish an approved template with its gaps filled, tagged with the effect key. Twice: as `send_message`."""
+        content = {"content_sid": content_sid, "content_variables": _compact(variables)}
+        return await self._publish(sid, service_sid, key, author=author, **content)
 
     async def find_sent(
         self, sid: str, key: str, after_index: int, service_sid: str | None = None, author: str = SYSTEM

@@ -1,8 +1,8 @@
 """Twilio's Media Content Service as the neighbour that keeps what messages carry.
 
-A medium is described at `/v1/Services/{IS}/Media/{ME}` (Basic auth), with a link to its content that holds for minutes
-and needs no credentials (Twilio Docs, "Media Resource"). The service has a host of its own, which `TWILIO_API_URL`
-replaces like any other.
+A medium is kept by posting its bytes to `/v1/Services/{IS}/Media`, and described at `/v1/Services/{IS}/Media/{ME}`
+(Basic auth), with a link to its content that holds for minutes and needs no credentials. (Twilio Docs, "Media
+Resource".) The service has a host of its own, which `TWILIO_API_URL` replaces like any other.
 """
 
 import asyncio
@@ -55,6 +55,19 @@ class TwilioMedia:
             )
             link = known(_links_in(described).get("content_direct_temporary"), str)
             return await self._fetch(self._at(HOST.join(URL(link, encoded=True))), limit, {})
+
+    async def keep(self, sid: str, service_sid: str | None, content: bytes, content_type: str) -> str:
+        """Keep what is to be attached to a message; its MediaSid. Twice: it is kept twice, and one is never used."""
+        with calling():
+            service = service_sid or await self._service_of(sid)
+            url = self._at(HOST / "v1/Services" / service / "Media")
+            headers = self._headers | {"Content-Type": content_type}
+            async with asyncio.timeout(self._timeout_s):
+                async with self._session.post(url, data=content, headers=headers, allow_redirects=False) as answer:
+                    told = await _read(answer, _DESCRIPTION_MAX_BYTES)
+            if answer.status != 201:
+                raise of_answer(answer.status, told.decode(errors="replace"))
+            return known(known(json.loads(told), dict)["sid"], str)
 
     async def _service_of(self, sid: str) -> str:
         conversation = await (await self._conversation(sid, None)).fetch_async()

@@ -15,7 +15,7 @@ from orchestrator.connecting.resources import (
     address_type,
     resource_of,
 )
-from orchestrator.connecting.wanted import is_loopback, wanted
+from orchestrator.connecting.wanted import every_sender, is_loopback, wanted
 from orchestrator.settings import Settings
 
 
@@ -104,7 +104,7 @@ def _notes(settings: Settings, base: str) -> list[str]:
         notes.append("PROXY_NUMBERS is not set: no sender is told to create conversations")
     notes += [
         f"{address} is of a channel Twilio has no address configuration for"
-        for address in settings.proxy_numbers.values()
+        for address in every_sender(settings)
         if address_type(address) not in ADDRESS_TYPES
     ]
     return notes

@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from orchestrator.addresses import senders_in
 from orchestrator.connecting.resources import ADDRESS, ADDRESS_TYPES, WEBHOOKS, WORKSPACE, Fields, address_type
 from orchestrator.settings import Settings
 
@@ -72,8 +73,13 @@ def wanted(settings: Settings, base: str, service_sid: str | None) -> dict[str, 
 
 def senders(settings: Settings) -> list[str]:
     """The senders of PROXY_NUMBERS Twilio can create conversations for, each once."""
-    addresses = dict.fromkeys(settings.proxy_numbers.values())
-    return [address for address in addresses if address_type(address) in ADDRESS_TYPES]
+    return [address for address in every_sender(settings) if address_type(address) in ADDRESS_TYPES]
+
+
+def every_sender(settings: Settings) -> list[str]:
+    """The senders of PROXY_NUMBERS, each once."""
+    several = (senders_in(listed) for listed in settings.proxy_numbers.values())
+    return list(dict.fromkeys(address for senders in several for address in senders))
 
 
 def _has_port_or_none(url: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from orchestrator.addresses import NETWORK_CHANNELS, PHONE_CHANNELS, sender_for
+from orchestrator.addresses import NETWORK_CHANNELS, PHONE_CHANNELS, senders_for
 from orchestrator.callbacks import may_see
 from orchestrator.feed import Subscription
 from orchestrator.pages import answer_json, render
@@ -80,7 +80,7 @@ async def one_twin(desk: Desk) -> web.StreamResponse:
 def can_start(desk: Desk, channel: Channel) -> bool:
     """Whether a conversation can be started here: it takes a sender of ours that fits."""
     is_ours = channel.type.strip().lower() in PHONE_CHANNELS | NETWORK_CHANNELS
-    return is_ours and sender_for(channel.type, channel.value, desk.service.settings.proxy_numbers) is not None
+    return is_ours and bool(senders_for(channel.type, channel.value, desk.service.settings.proxy_numbers))
 
 
 async def start(desk: Desk) -> web.StreamResponse:

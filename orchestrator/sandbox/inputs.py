@@ -13,7 +13,7 @@ from orchestrator.sandbox.errors import BadInput, TwilioError
 from orchestrator.sandbox.records import Binding, Media
 from orchestrator.sandbox.world import new_sid
 
-_CHANNELS = ("sms", "whatsapp", "chat")
+_CHANNELS = ("sms", "whatsapp", "messenger", "rcs", "chat")
 _MAX_MEDIA = 10
 _UNKNOWN_TYPE = "application/octet-stream"
 
@@ -100,7 +100,8 @@ def _channel(fields: Fields, sender: str) -> str:
     """The channel named, or else the one the sender's address is of."""
     channel = fields.optional_text("channel")
     if channel is None:
-        return "whatsapp" if sender.startswith("whatsapp:") else "sms"
+        prefix, colon, _ = sender.partition(":")
+        return prefix if colon and prefix in seeds.NUMBERS else "sms"
     if channel not in _CHANNELS:
         raise BadInput(f"channel must be one of {', '.join(_CHANNELS)}")
     return channel

@@ -23,6 +23,14 @@ class Media:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a client has uploaded."""
+
+    media: Media
+    content: bytes
+
+
 @dataclass(slots=True, eq=False)
 class Participant:
     """Somebody in a conversation: a chat user has an identity, a channel customer a binding."""

@@ -33,11 +33,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read and let in."""
+    """One request, read and let in. `content`: the body where it is no form."""
 
     request: web.Request
     sandbox: Sandbox
     pairs: Pairs
+    content: bytes = b""
 
     @property
     def place(self) -> Place:
@@ -75,14 +76,19 @@ class Call:
 
 
 Handler = Callable[[Call], Reply]
+# Twilio Docs, "Conversations Limits": media in a chat.
+UPLOAD_MAX_BYTES = 150 * 1024 * 1024
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def add_route(app: web.Application, method: str, path: str, handler: Handler, *, scoped: bool = True) -> None:
-    """Serve `handler` at `path`, and when `scoped` again below `/v1/Services/{IS}`."""
+def add_route(
+    app: web.Application, method: str, path: str, handler: Handler, *, scoped: bool = True, takes_bytes: bool = False
+) -> None:
+    """Serve `handler` at `path`, and when `scoped` again below `/v1/Services/{IS}`. `takes_bytes`: the body is what is
+    uploaded, and no form."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await _answer(request, handler)
+        return await _answer(request, handler, takes_bytes)
 
     app.router.add_route(method, path, answer)
     if scoped:
@@ -94,16 +100,21 @@ def unknown_resource(call: Call) -> Reply:
     raise not_found(call.request.path)
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> web.StreamResponse:
     sandbox = _account_of(request)
     pairs: Pairs = []
+    content = b""
     try:
-        pairs = await _read_form(request)
+        if takes_bytes:
+            content = await _read_bytes(request)
+            pairs = [("ContentType", request.content_type), ("Size", str(len(content)))]
+        else:
+            pairs = await _read_form(request)
         _authenticate(request, sandbox)
         await asyncio.sleep(sandbox.faults.latency_ms / 1000)
         _fail_before(sandbox.faults)
         _check_service(request)
-        call = Call(request, sandbox, pairs)
+        call = Call(request, sandbox, pairs, content)
         if request.method == "GET":
             return _response(handler(call))
     except TwilioError as error:
@@ -192,6 +203,16 @@ def _check_service(request: web.Request) -> None:
     service = request.match_info.get("service", seeds.CHAT_SERVICE_SID)
     if service != seeds.CHAT_SERVICE_SID:
         raise not_found(f"/Services/{service}")
+
+
+async def _read_bytes(request: web.Request) -> bytes:
+    """The body of an upload, which may be larger than a form."""
+    content = bytearray()
+    async for chunk in request.content.iter_chunked(65_536):
+        content += chunk
+        if len(content) > UPLOAD_MAX_BYTES:
+            raise TwilioError(50512, "Media is too large", 413)
+    return bytes(content)
 
 
 async def _read_form(request: web.Request) -> Pairs:

@@ -1,5 +1,6 @@
 """Messages of the REST API, and the receipts of their delivery."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.errors import TwilioError, bad_parameter, not_found
 from orchestrator.sandbox.forms import Form
 from orchestrator.sandbox.paging import page_of
-from orchestrator.sandbox.records import Conversation, Media, Message
+from orchestrator.sandbox.records import Conversation, Media, Message, Upload
 from orchestrator.sandbox.rest import Call, Reply, add_route
 from orchestrator.sandbox.rest_conversations import conversation_of
 from orchestrator.sandbox.sandbox import API
@@ -35,7 +36,7 @@ def create(call: Call) -> Reply:
     """`POST …/Messages`. A message without an author is from `system`."""
     form, told = call.form(*_UPDATABLE, *_CONTENT), call.told
     conversation = conversation_of(call)
-    draft = _draft(form, bool(conversation.channel_participants()))
+    draft = _draft(form, bool(conversation.channel_participants()), call.sandbox.world.uploads)
     message = call.sandbox.publish(conversation, draft, API, told)
     return Reply(201, message_shape(conversation, message, call.place))
 
@@ -142,7 +143,7 @@ def _seen(call: Call, conversation: Conversation) -> list[Message]:
     return [message for message in messages if message.created <= newest]
 
 
-def _draft(form: Form, on_channel: bool) -> Draft:
+def _draft(form: Form, on_channel: bool, uploads: Mapping[str, Upload]) -> Draft:
     """What a client wants published; `ContentSid` puts `Body` and `MediaSid` aside."""
     content_sid, media_sid, body = form.sid("ContentSid", "HX"), form.sid("MediaSid", "ME"), form.get("Body")
     _check_variables(form)
@@ -155,11 +156,15 @@ def _draft(form: Form, on_channel: bool) -> Draft:
         author=form.name("Author") or "system",
         body=rules.body(body, on_channel) if body else None,
         attributes=form.attributes(rules.MESSAGE_ATTRIBUTES) or "{}",
-        media=(Media(media_sid, "application/octet-stream", None, 0),) if media_sid else (),
+        media=(_medium(media_sid, uploads),) if media_sid else (),
         content_sid=content_sid,
         created=form.date("DateCreated"),
         updated=form.date("DateUpdated"),
     )
+
+
+def _medium(sid: str, uploads: Mapping[str, Upload]) -> Media:
+    return uploads[sid].media if sid in uploads else Media(sid, "application/octet-stream", None, 0)
 
 
 def _check_variables(form: Form) -> None:

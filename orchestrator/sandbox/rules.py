@@ -24,7 +24,8 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _NUMBER = re.compile(r"\+[1-9]\d{1,14}")
 _PREFIXED = re.compile(r"([a-z]+):(\S+)")
 _FIRST_YEAR = 1970
-_TELEPHONE_CHANNELS = ("whatsapp", "rcs")
+# A sender of RCS is an agent with a name.
+_TELEPHONE_CHANNELS = ("whatsapp",)
 
 
 def is_sid(value: str, prefix: str) -> bool:

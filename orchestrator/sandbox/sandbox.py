@@ -143,7 +143,7 @@ class Sandbox:
     def _carry(self, conversation: Conversation, message: Message, participant: Participant) -> None:
         """Bring a message to a channel participant: sent and delivered, or failed outside WhatsApp's window."""
         now = self.world.now()
-        outside = self._outside_window(conversation, participant)
+        outside = message.content_sid is None and self._outside_window(conversation, participant)
         receipt = Receipt(
             sid=new_sid("DY"),
             ordinal=self.world.next_ordinal(),

@@ -31,7 +31,12 @@ WORKSPACE_NAME = "Expert hub"
 TASK_QUEUE_NAME = "Everyone"
 TARGET_WORKERS = "1==1"
 
-NUMBERS = {"sms": "+15550100999", "whatsapp": "whatsapp:+15550100999"}
+NUMBERS = {
+    "sms": "+15550100999",
+    "whatsapp": "whatsapp:+15550100999",
+    "messenger": "messenger:15550100999",
+    "rcs": "rcs:expert_hub",
+}
 PHONE_NUMBERS = (NUMBERS["sms"],)
 WORKER_EVENTS = "worker.activity.update,worker.attributes.update,worker.created,worker.deleted"
 

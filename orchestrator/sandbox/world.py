@@ -13,7 +13,7 @@ from orchestrator.sandbox import seeds
 from orchestrator.sandbox.changes import Changes
 from orchestrator.sandbox.drafts import Draft, Newcomer, Opening
 from orchestrator.sandbox.errors import TwilioError, not_found
-from orchestrator.sandbox.records import Binding, Conversation, Message, Participant, User
+from orchestrator.sandbox.records import Binding, Conversation, Message, Participant, Upload, User
 from orchestrator.sandbox.workforce import Workforce
 
 MAX_PARTICIPANTS = 1000
@@ -33,6 +33,7 @@ class World:
     changes: Changes = field(default_factory=Changes)
     conversations: dict[str, Conversation] = field(init=False, default_factory=dict)
     users: dict[str, User] = field(init=False, default_factory=dict)
+    uploads: dict[str, Upload] = field(init=False, default_factory=dict)
     workforce: Workforce = field(init=False)
     _identities: dict[str, User] = field(init=False, default_factory=dict)
     _unique_names: dict[str, Conversation] = field(init=False, default_factory=dict)
@@ -46,6 +47,7 @@ class World:
         """An empty account with the seeded workers, who get new SIDs: nothing old counts for them."""
         self.conversations.clear()
         self.users.clear()
+        self.uploads.clear()
         self._identities.clear()
         self._unique_names.clear()
         self._pairs.clear()

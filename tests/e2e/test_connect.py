@@ -135,7 +135,7 @@ async def test_it_is_set_once_and_the_second_run_finds_nothing_to_do(old: House,
     settings = sandbox.world.workforce.settings
     assert settings.event_callback_url == f"{HUB}/taskrouter-event"
     assert settings.events_filter == seeds.WORKER_EVENTS
-    assert [each.auto_creation.enabled for each in sandbox.addresses.all.values()] == [True] * 3
+    assert [each.auto_creation.enabled for each in sandbox.addresses.all.values()] == [True] * (1 + len(seeds.NUMBERS))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert seeds.AUTH_TOKEN not in re.sub(r"[A-Z]{2}(5a){16}", "a SID", file.read_text())
     kept, so_far = file.read_text(), await writes(old)

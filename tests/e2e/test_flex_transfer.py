@@ -159,7 +159,7 @@ async def test_twilio_down_is_a_failure_and_the_repeat_is_whole(flex_house: Hous
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"address": "messenger:4711"}, "no sender"),
+        ({"address": "instagram:4711"}, "no sender"),
         ({"to": "nobody@example.test"}, "does not work here"),
         ({"to": "somebody"}, "bot, agent"),
         ({"address": "12"}, "address"),
@@ -175,6 +175,18 @@ async def test_what_cannot_be_done_is_refused_with_a_sentence_and_nothing_is_mad
     assert status == 422
     assert says in told["error"]
     assert await conversations(flex_house) == []
+
+
+async def test_who_said_stop_is_not_written_to(flex_house: House) -> None:
+    house = flex_house
+    sid = await house.say(MARIA, "STOP")
+    await house.quiet(sid)
+    await house.post(f"/sandbox/conversations/{sid}/close", {})
+    await house.state(sid, "closed")
+    status, told = await send(house, asked())
+    assert status == 409
+    assert "does not want" in told["error"]
+    assert await conversations(house) == []
 
 
 def signed(house: House, fields: dict[str, str], token: str) -> dict[str, str]:

@@ -56,7 +56,9 @@ CUSTOMER = "+15550100001"
 TEAM = ("ada@example.test", "bob@example.test", "eve@example.test")
 NOBODY = "nobody@example.test"
 
-BODIES = st.sampled_from(["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, ""])
+BODIES = st.sampled_from(
+    ["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"]
+)
 ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no"])
 ADDRESSES = st.sampled_from([*TEAM, NOBODY])
 OTHER_EFFECTS = st.sampled_from(["send_message", "find_customer", "set_friendly_name", "set_worker_attributes"])
@@ -96,12 +98,15 @@ class World(RuleBasedStateMachine):
         decision = decide(self.conversation, event, self.now)
         self.told.append((event, self.now, decision))
         self.conversation = decision.conversation
-        self.stay += decision.dest == "awaiting_choice" != decision.source
+        self.stay += decision.dest == "awaiting_choice" != decision.source or decision.row.endswith("[says_stop]")
         for keyed in decision.effects:
             self.queue(keyed)
         if decision.dest == "closed":
             self.asking, self.finding, self.lane = [], [], []
         check(decision)
+        if decision.conversation.silenced:
+            kinds = {type(keyed.effect) for keyed in decision.effects}
+            assert not kinds & {SendMessage, AskBot}, "whoever said STOP was spoken to"
         return decision
 
     def queue(self, keyed: KeyedEffect) -> None:
@@ -152,7 +157,8 @@ class World(RuleBasedStateMachine):
         """A customer's message; the bot is asked about it exactly when it has the turn."""
         decision = self.tell(MessageReceived(MessageSid(f"IM{index}"), index, CUSTOMER, body, late=late))
         asked = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, AskBot)]
-        has_turn = decision.source in ("greeting", "awaiting_choice")
+        is_silent, is_help = bool(decision.conversation.silenced), body == "help"
+        has_turn = decision.source in ("greeting", "awaiting_choice") and not is_silent and not is_help
         assert [effect.message_sid for effect in asked] == [f"IM{index}"] * has_turn
 
     @rule(body=BODIES)
@@ -316,8 +322,9 @@ class World(RuleBasedStateMachine):
 
     @rule(identity=st.sampled_from(TEAM), body=st.sampled_from(["Hello", "word " * 500]))
     def a_worker_writes(self, identity: str, body: str) -> None:
-        """What a worker writes is sent under his name exactly when he is with the customer."""
+        """What a worker writes is sent under his name exactly when he is with the customer, who has not said STOP."""
         is_here = identity in {worker.identity.casefold() for worker in self.conversation.workers}
+        is_here = is_here and not self.conversation.silenced
         decision = self.tell(WorkerWrote(identity, body, "him"))
         said = [keyed.effect for keyed in decision.effects if isinstance(keyed.effect, SendMessage)]
         assert bool(said) is (is_here and self.conversation.state == "with_worker")

@@ -137,7 +137,7 @@ async def test_the_state_holds_what_the_page_shows(service: Service, control: Co
     second = (await control.inbound("two", "maria", channel="chat"))["conversation_sid"]
     _, state = await control.call("GET", "/sandbox/state")
     assert (state["account_sid"], state["service_url"]) == (seeds.ACCOUNT_SID, service.url)
-    assert state["numbers"] == {"sms": "+15550100999", "whatsapp": "whatsapp:+15550100999"}
+    assert state["numbers"] == seeds.NUMBERS
     assert [worker["identity"] for worker in state["workers"]] == [identity for identity, _ in seeds.WORKERS]
     assert [(c["sid"], c["address"]) for c in state["conversations"]] == [(second, None), (first, CUSTOMER)]
     assert state["conversations"][1]["messages"][0]["body"] == "one"

@@ -1,16 +1,18 @@
 // What the state means, as plain functions: whose phone, which conversation, who wrote.
 
-const CHANNELS = { sms: "SMS", whatsapp: "WhatsApp", chat: "Chat" };
+const CHANNELS = { sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", rcs: "RCS", chat: "Chat" };
+const PREFIXED = ["whatsapp", "messenger", "rcs"];
 
 export const channelName = (channel) => CHANNELS[channel] ?? channel;
 
 export const phoneKey = ({ channel, number }) => `${channel}:${number}`;
 
-/** The address Twilio shows for a phone: only WhatsApp has a prefix. */
-const addressOf = ({ channel, number }) => (channel === "whatsapp" ? `whatsapp:${number}` : number);
+/** The address Twilio shows for a phone. */
+const addressOf = ({ channel, number }) => (PREFIXED.includes(channel) ? `${channel}:${number}` : number);
 
 function phoneAt(address) {
-  if (address.startsWith("whatsapp:")) return { channel: "whatsapp", number: address.slice("whatsapp:".length) };
+  const channel = PREFIXED.find((name) => address.startsWith(`${name}:`));
+  if (channel) return { channel, number: address.slice(channel.length + 1) };
   return { channel: address.startsWith("+") ? "sms" : "chat", number: address };
 }
 
@@ -90,8 +92,12 @@ export function effectKey(message) {
   return message.attributes?.match(/CH[0-9a-f]{32}\/\d+\/\d+/)?.[0] ?? null;
 }
 
+/** What a message carries besides its text: files, or the template whose text is Twilio's. */
 export const mediaText = (message) =>
-  (message.media ?? []).map((item) => `Attached: ${item.filename || item.content_type || "a file"}`).join("\n");
+  [
+    ...(message.media ?? []).map((item) => `Attached: ${item.filename || item.content_type || "a file"}`),
+    ...(message.content_sid ? [`Template ${message.content_sid}`] : []),
+  ].join("\n");
 
 export const conversationName = (conversation) => conversation.friendly_name || conversation.address || conversation.sid;
 

@@ -118,6 +118,13 @@ def upgrade() -> None:
     )
     op.create_index("signin_by_person", "signin", ["person_id"], unique=False)
     op.create_table(
+        "silence",
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("address"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "subscription",
         sa.Column("endpoint", sa.Text(), nullable=False),
         sa.Column("person_id", SERIAL, nullable=False),
