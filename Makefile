@@ -11,7 +11,7 @@ WANTED := setup.cfg pyproject.toml constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench lint format diagram screenshots strapi clean
+.PHONY: help run test chaos bench lint format diagram screenshots strapi rasa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ screenshots: $(VENV)/installed-test ## take the pictures of the README (needs Ch
 strapi: $(VENV)/installed-test ## try a real Strapi 5 (needs Node 20; minutes and 800 MB the first time)
 	@$(BIN)/python scripts/strapi.py
 
+rasa: $(VENV)/installed-test ## try a real Rasa 3.6 (needs Python 3.10; minutes and 3 GB the first time)
+	@$(BIN)/python scripts/rasa.py
+
 clean: ## remove the virtual environment and caches, never data
-	rm -rf $(VENV) $(BENCH_VENV) .strapi build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .strapi .rasa build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 %/bin/pip:
 	@echo "Creating $*"

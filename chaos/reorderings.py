@@ -29,6 +29,7 @@ from orchestrator.looker import Looker
 from orchestrator.performing import Performer
 from orchestrator.ports import Worker
 from orchestrator.retrying import Patience, after_failure
+from orchestrator.returning import Returning
 from orchestrator.taking import Report, key_of
 from orchestrator.verifying import Stores, verify
 from states.conversation import Conversation
@@ -131,7 +132,10 @@ class _Simulation:
         self._directory = Directory(office)
         self._intake = Intake(writer, self._directory, grace_ms=1_000)
         crm = GuardedCrm(PlayedCrm(), lambda: self._clock.now / 1000)
-        self._performer = Performer(self._twilio, office, self._directory, MenuBot(), crm, writer, 20)
+        nobody_asks = cast(Returning, None)  # the bot alone knows no LAST
+        self._performer = Performer(
+            self._twilio, office, self._directory, MenuBot(), crm, writer, 20, returning=nobody_asks
+        )
         self._looker = Looker(writer, self._intake, self._twilio, self._directory, 1_000)
         self._agenda: list[tuple[int, int, Callable[[], Awaitable[None]]]] = []
         self._numbers = count()

@@ -112,7 +112,7 @@ def joined_once(connection: Connection, world: Iterable[Conversation], ledger: I
 
 
 def passed_over(connection: Connection, available: Collection[str]) -> Iterator[str]:
-    """Whoever was assigned to a customer who asked for anybody had been idle longest. `available`: the identities of
+    """Whoever was assigned to a customer who asked for anybody, and not for whom he knows, had been idle longest. `available`: the identities of
     those who were available all along.
 
     The assignments are replayed in the order in which they were claimed. That is the order of what they asked for: a
@@ -121,7 +121,7 @@ def passed_over(connection: Connection, available: Collection[str]) -> Iterator[
     turns: dict[str, int] = {}
     for turn, (sid, version, event) in enumerate(_claims(connection)):
         chosen = str(event["identity"])
-        if not event.get("named"):
+        if not event.get("named") and not event.get("considered"):
             ahead = {who for who in available if (turns.get(who, -1), who) < (turns.get(chosen, -1), chosen)}
             if ahead and (ahead := ahead.difference(_refused(connection, sid, version))):
                 yield f"{sid}/{version}: {chosen} was chosen, though {', '.join(sorted(ahead))} had been idle longer"

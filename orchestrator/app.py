@@ -15,6 +15,7 @@ from orchestrator import console, debug, flex_door, flex_events, pages, phone, w
 from orchestrator.acts import Acts
 from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
+from orchestrator.adapters.returning_bot import ReturningBot
 from orchestrator.adapters.twilio_client import TwilioClient
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
@@ -39,6 +40,7 @@ from orchestrator.ports import Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
+from orchestrator.returning import Returning
 from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.starting import Starter
@@ -106,17 +108,20 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
     stack.push_async_callback(crm.close)
+    returning = Returning(crm, directory, reader, settings.cover, settings.last_worker_days)
+    bot = bot_of(settings, session, reader)
     performer = Performer(
         conversations,
         workers,
         directory,
-        bot_of(settings, session, reader),
+        ReturningBot(bot, returning, texts_of(settings), settings.bot_languages[0]) if settings.bot == "menu" else bot,
         crm,
         writer,
         settings.quiet_period_s,
         settings.effect_timeout_s,
         frozenset(SPOKEN) - frozenset(settings.bot_languages),
-        flex,
+        returning=returning,
+        flex=flex,
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s

@@ -5,6 +5,7 @@ it. Two customers at once therefore meet two workers where two are available, an
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from orchestrator.ports import Worker
 from states.events import Event, HandedToWorker, NobodyAvailable, WorkerFound
@@ -44,6 +45,15 @@ def assign_named(unit: Unit, conversation_sid: str, worker: Worker, turn: int) -
         return None
     record = reservations.last_assigned(unit, [worker.sid])
     return _claim(unit, worker, record.get(worker.sid), turn, named=True)
+
+
+def assign_known(
+    unit: Unit, conversation_sid: str, worker: Worker, turn: int, considered: tuple[str, ...]
+) -> Event | None:
+    """Claim the worker the customer knows; None as above. He is not `named`: where he cannot be added, whoever is free
+    is looked for."""
+    found = assign_named(unit, conversation_sid, worker, turn)
+    return replace(found, named=False, considered=considered) if isinstance(found, WorkerFound) else None
 
 
 def assign_by_hand(unit: Unit, worker: Worker, by: str, reason: str) -> HandedToWorker:

@@ -1,17 +1,18 @@
 """Performing one effect through its port, and what its success means to the machine."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from orchestrator.adapters.guarded_crm import GuardedCrm
-from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.assigning import assign_known, assign_longest_idle, assign_named
 from orchestrator.bots.contract import tidied
 from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
 from orchestrator.flexing import FlexDesk, refuse
 from orchestrator.intake import Outcome
 from orchestrator.ports import Bot, Conversations, Published, Question, Workers
+from orchestrator.returning import Returning
 from orchestrator.taking import Report, key_of
 from orchestrator.waiting_room import assign_waiting
 from states.effects import (
@@ -22,6 +23,7 @@ from states.effects import (
     CopyToFlex,
     Effect,
     FindCustomer,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     InviteFlex,
@@ -36,7 +38,15 @@ from states.effects import (
     SetParticipantAttributes,
     SetWorkerAttributes,
 )
-from states.events import BotReplied, ConversationClosed, CustomerFound, Event, NobodyAvailable, NoSuchWorker
+from states.events import (
+    BotReplied,
+    ConversationClosed,
+    CustomerFound,
+    Event,
+    LastWorkerAway,
+    NobodyAvailable,
+    NoSuchWorker,
+)
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
 from states.texts import primary
@@ -70,6 +80,7 @@ class Performer:
     timeout_s: float = 8.0
     unspoken: frozenset[str] = frozenset()
     flex: FlexDesk | None = None
+    returning: Returning = field(kw_only=True)
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
         """Carry one effect out. Raises EffectError, BotUnusable or CrmUnavailable when that did not succeed."""
@@ -86,6 +97,8 @@ class Performer:
                 return await self._ask_bot(due, effect)
             case FindWorker():
                 return await self._find_worker(due, effect)
+            case FindLast():
+                return await self._find_last(due, effect)
             case FindLongestIdle():
                 return await self._find_longest_idle(due, effect)
             case FindCustomer():
@@ -208,6 +221,13 @@ class Performer:
         if worker is None:
             return Outcome("done", NoSuchWorker(effect.address, effect.turn, effect.quiet))
         return Outcome("done", lambda unit: assign_named(unit, due.conversation_sid, worker, effect.turn))
+
+    async def _find_last(self, due: Due, effect: FindLast) -> Outcome:
+        found = await self.returning.find(effect.address, effect.customer_id)
+        worker, told = found.worker, found.considered
+        if worker is None:
+            return Outcome("done", LastWorkerAway(effect.turn, found.name, told))
+        return Outcome("done", lambda unit: assign_known(unit, due.conversation_sid, worker, effect.turn, told))
 
     async def _find_longest_idle(self, due: Due, effect: FindLongestIdle) -> Outcome:
         """TaskRouter silent is nobody known to be available: the customer is told and queued, not left waiting. Who has

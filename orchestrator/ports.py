@@ -251,13 +251,14 @@ class Question:
 class Answer:
     """What a bot says (may be empty only where it routes, asks again or closes) and where the customer goes.
 
-    `identity`: for route email; `queue`: for route queue, a task queue's name or SID. `more`: texts after `message`.
-    `choices`: what is offered, and what the bot is told when it is chosen. `told`: what it learned of the customer,
-    keys of `bots.contract.TOLD`. `again`: it did not understand and asks once more. `closes`: the conversation is over.
+    `identity`: for route email; `queue`: for route queue, a task queue's name or SID; route last is to whom he talked
+    to last. `more`: texts after `message`. `choices`: what is offered, and what the bot is told when it is chosen.
+    `told`: what it learned of the customer, keys of `bots.contract.TOLD`. `again`: it did not understand and asks once
+    more. `closes`: the conversation is over.
     """
 
     message: str
-    route: Literal["no", "agent", "email", "queue", "flex"]
+    route: Literal["no", "agent", "email", "queue", "last", "flex"]
     identity: str | None = None
     more: tuple[str, ...] = ()
     choices: dict[str, str] = field(default_factory=dict)

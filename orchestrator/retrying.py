@@ -62,8 +62,8 @@ def _failed(due: Due, effect: Effect, text: str) -> EffectFailed:
 
 
 def _deadline_s(due: Due, patience: Patience) -> float:
-    """While a named worker is looked up the customer hears nothing, so that is given up much earlier."""
-    if due.kind == "find_worker":
+    """While a certain worker is looked for the customer hears nothing, so that is given up much earlier."""
+    if due.kind in ("find_worker", "find_last"):
         return min(SEARCH_DEADLINE_S, patience.effect_deadline_s)
     if due.kind in OPENING:
         return min(FLEX_DEADLINE_S, patience.effect_deadline_s)

@@ -149,6 +149,19 @@ def _templates(found: object) -> object:
     return templates
 
 
+def _cover(found: object) -> object:
+    """`identity=identity,…` as a dictionary whose keys are folded: identities are compared in any letter case."""
+    if not isinstance(found, str):
+        return found
+    cover: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, found.split(","))):
+        who, _, by = (part.strip() for part in entry.partition("="))
+        is_pair = who and by and "=" not in by and who.casefold() != by.casefold()
+        if not is_pair or cover.setdefault(who.casefold(), by) != by:
+            raise ValueError("no list of who covers for whom")
+    return cover
+
+
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
 _DAYS = Expected(f"a number of days above 0 and at most {TEN_YEARS_D}")
 _PORT = Expected("a whole number from 0 to 65535")
@@ -182,6 +195,12 @@ Templates = Annotated[
     NoDecode,
     BeforeValidator(_templates),
     Expected("name=template, each once: order_ready=HX and 32 hexadecimal digits"),
+]
+Cover = Annotated[
+    dict[str, str],
+    NoDecode,
+    BeforeValidator(_cover),
+    Expected("identity=identity for each who is covered for: ada@example.test=grace@example.test"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -273,6 +292,8 @@ class Settings(BaseSettings):
     frontline_proxy_number_fr: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_uk: Sender | None = Field(None, exclude=True, repr=False)
     frontline_proxy_number_xx: Sender | None = Field(None, exclude=True, repr=False)
+    cover: Cover = Field(default_factory=dict, description="who covers for whom: ada@example.test=grace@example.test,…")
+    last_worker_days: Days = Field(90, description="how long ago the worker a customer talked to last still counts")
     crm: CrmName = Field("book", description="book (the built-in customer book), strapi, salesforce or hubspot")
     strapi_url: BaseAddress | None = Field(None, repr=False, description="where Strapi answers")
     strapi_identifier: str | None = Field(None, repr=False, description="who the program logs in as")

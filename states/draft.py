@@ -17,6 +17,7 @@ from states.effects import (
     CloseInFlex,
     Effect,
     FindCustomer,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     RemoveParticipant,
@@ -242,6 +243,22 @@ class Draft(Guards, Flexing):
         asked = self.trigger == "bot_replied"
         named = self.event.identity if asked else read_choice(self.event.body).identity
         self._ask_for(FindWorker(str(named), self.next.turn, quiet=True))
+
+    @writes(FindLast)
+    def find_last(self) -> None:
+        """Look for whom the customer knows."""
+        kept = self.next
+        customer_id = None if kept.customer is None else kept.customer.customer_id
+        self._ask_for(FindLast(kept.turn, kept.address, customer_id))
+
+    @writes(SendMessage)
+    def say_last_is_away(self) -> None:
+        """Say that whom the customer knows is not there, and that somebody else is looked for."""
+        name = self.event.name
+        if name is None:
+            self._say_own("last_not_found")
+        else:
+            self._say(texts.own("last_is_away", self.next.language).format(name=name))
 
     @writes(FindLongestIdle)
     def find_longest_idle(self) -> None:

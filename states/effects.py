@@ -91,6 +91,17 @@ class FindWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class FindLast:
+    """Find the worker the customer knows: his owner, the one he talked to last, or who covers for them. `turn`: the
+    search it belongs to; `customer_id`: his, where the CRM has told it."""
+
+    lane: ClassVar[str] = "find"
+    turn: int
+    address: str | None
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FindLongestIdle:
     """Choose the available worker of the queue who has been idle longest, none of `excluding`. `turn`: the search it
     belongs to; `queue`: its SID or its name, None for the configured one."""
@@ -215,6 +226,7 @@ Effect = (
     | CloseConversation
     | AskBot
     | FindWorker
+    | FindLast
     | FindLongestIdle
     | FindCustomer
     | SetFriendlyName

@@ -9,7 +9,7 @@ from typing import Literal
 
 from states.names import MessageSid, ParticipantSid, WorkerSid
 
-Route = Literal["no", "agent", "email", "queue", "flex"]
+Route = Literal["no", "agent", "email", "queue", "last", "flex"]
 Goal = Literal["bot", "agent", "email"]
 
 
@@ -104,13 +104,14 @@ class BotFailed:
 @dataclass(frozen=True, slots=True)
 class WorkerFound:
     """A worker was chosen, and claimed in the same transaction. `at_ms`: his new lastAcceptedTaskTime; `turn`: the
-    search he was found in."""
+    search he was found in; `considered`: where the customer asked for whom he knows, what became of each candidate."""
 
     identity: str
     worker_sid: WorkerSid
     at_ms: int
     turn: int
     named: bool = False
+    considered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,16 @@ class NobodyAvailable:
     """No worker of the queue is available now. `turn`: the search that found nobody."""
 
     turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastWorkerAway:
+    """Nobody whom the customer knows is there. `turn`: the search that found nobody; `name`: of whom he would have got;
+    `considered`: what became of each candidate."""
+
+    turn: int
+    name: str | None = None
+    considered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +324,7 @@ Event = (
     | WorkerFound
     | NoSuchWorker
     | NobodyAvailable
+    | LastWorkerAway
     | CustomerFound
     | EffectFailed
     | CustomerOptedOut

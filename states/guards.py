@@ -28,6 +28,10 @@ class Guards:
         """The bot answers this turn and wants anybody who is free, in a queue it may name."""
         return self._bot_has_turn() and self.event.route in ("agent", "queue") and self.event.routable is True
 
+    def bot_asks_for_last(self) -> bool:
+        """The bot answers this turn and wants the worker the customer talked to last."""
+        return self._bot_has_turn() and self.event.route == "last" and self.event.routable is True
+
     def bot_asks_in_vain(self) -> bool:
         """The bot answers this turn and routes, but there is no workspace to route in, or no Flex."""
         way = self.event.flex if self.event.route == "flex" else self.event.routable
@@ -117,7 +121,7 @@ class Guards:
     def routing_failed(self) -> bool:
         """What the routing hung on has failed, and the customer is not in the queue. A search that fails while
         somebody is on his way changes nothing."""
-        searching = ("find_worker", "find_longest_idle") if self.before.claim is None else ()
+        searching = ("find_worker", "find_last", "find_longest_idle") if self.before.claim is None else ()
         return self.event.effect in ("add_participant", *searching) and self.before.waiting_since is None
 
     def claimed_could_not_join(self) -> bool:

@@ -162,6 +162,13 @@ TRANSITIONS = (
     Row(
         "bot_replied",
         ("awaiting_choice",),
+        "routing",
+        guards=("bot_asks_for_last",),
+        does=("note_told", "say_reply", "end_bot_turn", "note_queue", "find_last"),
+    ),
+    Row(
+        "bot_replied",
+        ("awaiting_choice",),
         None,
         guards=("bot_asks_in_vain",),
         does=("note_told", "say_no_routing"),
@@ -197,6 +204,14 @@ TRANSITIONS = (
         does=("stop_routing", "say_no_such_worker"),
     ),
     Row("no_such_worker", STATES, None),
+    Row(
+        "last_worker_away",
+        ("routing",),
+        None,
+        guards=("is_looked_for",),
+        does=("say_last_is_away", "find_longest_idle"),
+    ),
+    Row("last_worker_away", STATES, None),
     Row(
         "nobody_available",
         ("routing",),

@@ -17,6 +17,8 @@ NOT_REACHABLE = (
     "We could not bring anybody in just now. Please try again: send the email address of the person you want, or AGENT."
 )
 NO_ROUTING = "Nobody can be called into this conversation at the moment. Please try again later."
+LAST_IS_AWAY = "{name} is not here just now. I am looking for somebody else who can help you."
+LAST_NOT_FOUND = "I could not find the person you talked to last. I am looking for somebody else who can help you."
 BOT_TROUBLE = "I am sorry, I have trouble understanding right now. Let me find somebody for you."
 BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please try again in a moment."
 ASK_AGAIN = "I am sorry, I did not understand that. Could you say it in other words?"
@@ -36,6 +38,8 @@ ENGLISH = {
     "bot_trouble_alone": BOT_TROUBLE_ALONE,
     "ask_again": ASK_AGAIN,
     "flex_lost": FLEX_LOST,
+    "last_is_away": LAST_IS_AWAY,
+    "last_not_found": LAST_NOT_FOUND,
 }
 SPANISH = {
     "welcome": "Le damos la bienvenida a Expert Hub. ¿En qué podemos ayudarle?",
@@ -61,6 +65,10 @@ SPANISH = {
     "flex_lost": (
         "Su último mensaje no ha llegado a la persona con quien hablaba. Envíelo de nuevo: con el correo electrónico de"
         " la persona que busca, o AGENT."
+    ),
+    "last_is_away": "{name} no está en este momento. Voy a buscar a otra persona que le ayude.",
+    "last_not_found": (
+        "No he encontrado a la persona con la que habló la última vez. Voy a buscar a otra persona que le ayude."
     ),
 }
 FRENCH = {
@@ -88,6 +96,11 @@ FRENCH = {
     "flex_lost": (
         "Votre dernier message n'a pas pu être transmis à la personne qui vous répondait. Renvoyez-le : avec l'adresse"
         " électronique de la personne souhaitée, ou AGENT."
+    ),
+    "last_is_away": "{name} n'est pas là pour l'instant. Je cherche quelqu'un d'autre qui puisse vous aider.",
+    "last_not_found": (
+        "Je n'ai pas trouvé la personne à qui vous avez parlé la dernière fois. Je cherche quelqu'un d'autre qui puisse"
+        " vous aider."
     ),
 }
 SPOKEN = {"en": ENGLISH, "es": SPANISH, "fr": FRENCH}

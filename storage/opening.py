@@ -21,7 +21,7 @@ from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
 
-HEAD = "0004"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -17,6 +17,7 @@
   got, one row per recipient.
 - `conversation_worker`: who is in which conversation, or was when it was closed, and which version he has seen.
 - `silence`: the addresses of customers who have said STOP, until they say START.
+- `relationship`: which worker was last with which customer, and when.
 - `person`, `signin`, `attempt`: who may come in, who has, and who has tried (`key`: a digest).
 - `note`, `audit`, `subscription`: what workers write for each other, who did what and why, and where to ring.
 - `meta`: when this database was created, and what `probe` wrote last.
@@ -283,6 +284,16 @@ conversation_worker = Table(
 # Open ones, and closed ones in the order they were closed: what a worker has served in years is not walked.
 Index("conversation_worker_by_end", conversation_worker.c.identity, conversation_worker.c.closed_at)
 Index("conversation_worker_by_conversation", conversation_worker.c.conversation_sid)
+
+relationship = Table(
+    "relationship",
+    metadata,
+    # The customer's id, or the address of one whom the CRM does not know.
+    Column("key", Text, primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 silence = Table(
     "silence",

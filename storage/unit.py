@@ -15,7 +15,7 @@ from states.conversation import Conversation, Decision
 from states.events import Event
 from states.names import ConversationSid
 from states.table import VERSION
-from storage import codec
+from storage import codec, relationships
 from storage.errors import VersionConflict
 from storage.lanes import Lanes
 from storage.looks import Looks
@@ -75,6 +75,7 @@ class Unit:
     _unheard: set[str] = field(default_factory=set)
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     _pairs: dict[str, list[Any]] = field(default_factory=dict)
+    _spoken: dict[str, dict[str, Any]] = field(default_factory=dict)
     _written: list[Stored] = field(default_factory=list)
 
     def __post_init__(self, may_start: bool, room: int, owner: int, begun: Sql | None) -> None:
@@ -170,6 +171,9 @@ class Unit:
             was, is_now = ([worker.identity for worker in it.workers] for it in (before, following))
             self.talk.workers(following.sid, was, is_now)
         self.silences.note(before, following, event)
+        spoken = relationships.spoken(before, following, self.now)
+        if spoken is not None:
+            self._spoken[spoken["key"]] = spoken
         stored.conversation, stored.dirty = following, True
         self._history.append(
             {
@@ -234,6 +238,9 @@ class Unit:
         self.looks.flush()
         self.talk.flush()
         self.silences.flush()
+        if self._spoken:
+            relationships.keep(self.sql, self._spoken.values())
+            self._spoken = {}
         self.lanes.flush(self._scope)
 
     def _flush_inbox(self) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.assigning import assign_longest_idle, assign_named
+from orchestrator.assigning import assign_known, assign_longest_idle, assign_named
 from orchestrator.ports import Worker
 from orchestrator.taking import admit_result
 from orchestrator.waiting_room import assign_waiting
-from states.events import BotReplied, Event, NobodyAvailable, WorkerFound
+from states.events import BotReplied, EffectFailed, Event, NobodyAvailable, WorkerFound
 from states.names import MessageSid, WorkerSid
 from storage import conversations
 from storage.codec import decode_conversation
@@ -255,3 +255,20 @@ def test_who_waits_for_a_queue_is_served_by_that_queue_alone(store: Store) -> No
     with store.unit() as unit:
         assert conversations.task_queues(unit.connection)[:1] == [None]
         assert assign_waiting(unit, [worker(2)]) == 1
+
+
+def test_whom_the_customer_knows_is_claimed_with_what_became_of_the_others_and_is_not_named(store: Store) -> None:
+    """So that somebody else is looked for where he cannot be added."""
+    about, told = ask_for_anyone(store, 1), ("owner: nobody", f"last: {worker(1).identity} chosen")
+    with store.unit() as unit:
+        found = assign_known(unit, about, worker(1), TURN, told)
+        assert isinstance(found, WorkerFound)
+        assert (found.named, found.considered) == (False, told)
+        admit_result(unit, about, "test", found)
+        assert assign_known(unit, about, worker(2), TURN, told) is None
+    assert chosen(store, ask_for_anyone(store, 2), worker(1), worker(2)) == worker(2).identity
+    failed = EffectFailed("CH/1/0", "add_participant", "Rejected", worker(1).identity)
+    with store.unit() as unit:
+        admit_result(unit, about, "test", failed)
+    [snapshot] = [decode_conversation(row) for row in store.rows(conversation, sid=about)]
+    assert (snapshot.state, snapshot.claim, snapshot.refused) == ("routing", None, (worker(1).identity,))

@@ -75,6 +75,8 @@ def test_a_good_file_is_taken(tmp_path: Path) -> None:
     [
         ("BOT_KEY_FILE", "dialogflow", "canary"),
         ("BOT_KEY_FILE", "dialogflow", {"private_key": "canary"}),
+        ("BOT_KEY_FILE", "dialogflow", "7"),
+        ("BOT_KEY_FILE", "dialogflow", ACCOUNT | {"private_key": 7}),
         ("BOT_KEY_FILE", "dialogflow", ACCOUNT | {"private_key": "canary"}),
         ("BOT_ROUTES_FILE", "clu", "canary"),
         ("BOT_ROUTES_FILE", "clu", []),

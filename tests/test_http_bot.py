@@ -78,6 +78,8 @@ async def test_the_question_is_posted_as_promised(adapter: HttpBot, bot: Bot) ->
         ({"message": "Hi", "route": "NO"}, Answer("Hi", "no")),
         ({"message": "Hi", "route": " Agent "}, Answer("Hi", "agent")),
         ({"message": "", "route": "AGENT"}, Answer("", "agent")),
+        ({"message": "One moment.", "route": " Last "}, Answer("One moment.", "last")),
+        ({"route": "last"}, Answer("", "last")),
         ({"route": "agent"}, Answer("", "agent")),
         ({"message": None, "route": "agent"}, Answer("", "agent")),
         ({"message": "Hi", "route": " Ada@Example.test\n"}, Answer("Hi", "email", "Ada@Example.test")),

@@ -99,6 +99,8 @@ def test_a_file_changes_a_language_and_adds_one(tmp_path: Path) -> None:
         '{"en": {"cues": "hello"}}',
         '{"en": {"looking_for_person": "{who}"}}',
         '{"en": {"looking_for_person": "{"}}',
+        '{"en": {"last_offer": "{identity}"}}',
+        '{"en": {"last_offer_again": ""}}',
     ],
 )
 def test_a_file_that_is_none_of_texts_is_refused(tmp_path: Path, content: str) -> None:

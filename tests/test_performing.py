@@ -12,6 +12,7 @@ from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, Held, NotProcessed
 from orchestrator.performing import Performer
 from orchestrator.ports import Conversations, Crm, Published
+from orchestrator.returning import Returning
 from states.effects import SendMessage
 from storage.engine import writing_engine
 from storage.lanes import Due
@@ -63,7 +64,8 @@ async def perform(store: Store, twilio: Twilio, status_before: str, age_ms: int 
     writer = Writer(writing_engine(store.url), wall_clock)
     crm = GuardedCrm(cast(Crm, None), lambda: 0.0)
     port = cast(Conversations, twilio)
-    performer = Performer(port, None, Directory(None), MenuBot(), crm, writer, QUIET_S, TIMEOUT_S)
+    returning = cast(Returning, None)
+    performer = Performer(port, None, Directory(None), MenuBot(), crm, writer, QUIET_S, TIMEOUT_S, returning=returning)
     due = Due(key, ch, ch, "send_message", "", status_before, 1, intent_at, intent_at, -1, None, None)
     try:
         outcome = await performer.perform(due, SendMessage("Hello"))

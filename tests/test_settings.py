@@ -32,6 +32,8 @@ DEFAULTS = {
     "MESSAGING_SERVICE_SID": "none",
     "PROXY_NUMBERS": "none",
     "WHATSAPP_TEMPLATES": "none",
+    "COVER": "none",
+    "LAST_WORKER_DAYS": "90",
     "CRM": "book",
     "STRAPI_URL": "none",
     "STRAPI_IDENTIFIER": "none",
@@ -433,3 +435,32 @@ def test_flex_is_another_account() -> None:
 def test_the_sandbox_has_a_flex_of_its_own_unless_another_is_set() -> None:
     assert Settings.load({}).flex_account_sid == seeds.FLEX_ACCOUNT_SID
     assert Settings.load(FLEX).flex_account_sid == FLEX["FLEX_ACCOUNT_SID"]
+
+
+def test_who_covers_for_whom_is_compared_in_any_letter_case() -> None:
+    settings = loaded(COVER=" Ada@Example.test=grace@example.test, alan@example.test = ada@example.test,")
+    assert settings.cover == {"ada@example.test": "grace@example.test", "alan@example.test": "ada@example.test"}
+    assert loaded().cover == {}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "ada@example.test",
+        "=ada@example.test",
+        "ada@example.test=",
+        "ada@example.test=Ada@Example.test",
+        "ada@example.test=grace@example.test=alan@example.test",
+        "ada@example.test=grace@example.test,ADA@example.test=alan@example.test",
+    ],
+)
+def test_a_list_of_who_covers_for_whom_is_refused_whole(found: str) -> None:
+    [fault] = faults(COVER=found)
+    assert fault.startswith("COVER: found ")
+    assert "ada@example.test=grace@example.test" in fault
+
+
+@pytest.mark.parametrize("found", ["0", "-1", "3651", "soon"])
+def test_how_long_ago_still_counts_is_a_number_of_days(found: str) -> None:
+    [fault] = faults(LAST_WORKER_DAYS=found)
+    assert fault == f"LAST_WORKER_DAYS: found {found!r}, expected a number of days above 0 and at most 3650"

@@ -34,6 +34,7 @@ from states.events import (
     HandedToFlex,
     HandedToQueue,
     HandedToWorker,
+    LastWorkerAway,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
@@ -84,6 +85,7 @@ WROTE_ADDRESS = replace(WROTE, body=f"rather {ADA}, please")
 REPLIED = BotReplied(MESSAGE, "Who?", "no", TURN)
 NAMED = BotReplied(MESSAGE, "One moment.", "email", TURN, ADA)
 ANYONE = BotReplied(MESSAGE, "One moment.", "agent", TURN)
+THE_SAME = BotReplied(MESSAGE, "One moment.", "last", TURN)
 IN_QUEUE = BotReplied(MESSAGE, "One moment.", "queue", TURN, queue="Billing")
 CLOSING = BotReplied(MESSAGE, "Goodbye.", "no", TURN, closes=True)
 NAMED_LATE = replace(NAMED, turn=TURN - 1)
@@ -93,6 +95,7 @@ FAILED_ALONE = replace(FAILED, routable=False)
 FOUND = WorkerFound(ADA, WORKER, NOW, TURN)
 NOBODY_OF_THAT_NAME = NoSuchWorker(ADA, TURN)
 NOBODY_FREE = NobodyAvailable(TURN)
+SHE_IS_AWAY = LastWorkerAway(TURN, "Ada", ("last: ada@example.test offline",))
 ADA_JOINED = WorkerJoined(ADA, ADAS)
 ADA_LEFT = WorkerLeft(ADAS, ADA)
 STARTED = ConversationStarted("+15550100001", "+15550100999")
@@ -122,7 +125,7 @@ FROM_FLEX_TO_ADA = CustomerTransferred("key-0001", "email", ADA)
 FROM_FLEX_TO_ANYONE = CustomerTransferred("key-0001", "agent")
 
 SAY, ASK, ADD, REMOVE, CLOSE = "send_message", "ask_bot", "add_participant", "remove_participant", "close_conversation"
-WHO, FIND, LONGEST_IDLE = "find_customer", "find_worker", "find_longest_idle"
+WHO, FIND, LAST, LONGEST_IDLE = "find_customer", "find_worker", "find_last", "find_longest_idle"
 NAME, ATTRIBUTES, ASSIGNED = "set_friendly_name", "set_participant_attributes", "set_worker_attributes"
 
 OPEN_THERE, COPY, INVITE, RELAY = "open_in_flex", "copy_to_flex", "invite_flex", "relay_to_flex"
@@ -173,6 +176,10 @@ CASES: list[Case] = [
     # The bot answers.
     ("awaiting_choice", PLAIN, NAMED, "bot_names_worker", "routing", (SAY, FIND)),
     ("awaiting_choice", PLAIN, ANYONE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
+    ("awaiting_choice", PLAIN, THE_SAME, "bot_asks_for_last", "routing", (SAY, LAST)),
+    *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, routable=False), "bot_asks_in_vain", SAY),
+    *stays(["awaiting_choice"], PLAIN, replace(THE_SAME, turn=TURN - 1)),
+    *stays(["greeting", "routing", "with_worker", "closed"], PLAIN, THE_SAME),
     ("awaiting_choice", PLAIN, IN_QUEUE, "bot_asks_for_anyone", "routing", (SAY, LONGEST_IDLE)),
     *stays(["awaiting_choice"], PLAIN, NAMED_IN_VAIN, "bot_asks_in_vain", SAY),
     *stays(["awaiting_choice"], PLAIN, CLOSING, "bot_closes", SAY, CLOSE),
@@ -200,6 +207,10 @@ CASES: list[Case] = [
     *stays(["routing"], QUEUED, NOBODY_OF_THAT_NAME),
     *stays(["routing"], ADA_CLAIMED, NOBODY_OF_THAT_NAME),
     *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, NOBODY_OF_THAT_NAME),
+    *stays(["routing"], PLAIN, SHE_IS_AWAY, "is_looked_for", SAY, LONGEST_IDLE),
+    *stays(["routing"], PLAIN, replace(SHE_IS_AWAY, turn=TURN - 1)),
+    *stays(["routing"], ADA_CLAIMED, SHE_IS_AWAY),
+    *stays(["greeting", "awaiting_choice", "with_worker", "closed"], PLAIN, SHE_IS_AWAY),
     *stays(["routing"], PLAIN, NOBODY_FREE, "first_time", SAY),
     *stays(["routing"], QUEUED, NOBODY_FREE),
     *stays(["routing"], ADA_CLAIMED, NOBODY_FREE),

@@ -34,7 +34,7 @@ class GuardedCrm:
         self._pause_s = FIRST_PROBE_S
         self._probe_at = 0.0
         self._probing = False
-        self._names: set[asyncio.Task[str | None]] = set()
+        self._asked: set[asyncio.Task[Customer | None]] = set()
 
     @property
     def healthy(self) -> bool:
@@ -54,15 +54,20 @@ class GuardedCrm:
         return await self._guarded(lambda: self._crm.customers(worker, page_size, after, query))
 
     async def name_within(self, address: str, seconds: float) -> str | None:
-        """The display name of whoever has this address, if the CRM knows it within `seconds`; never raises.
+        """The display name of whoever has this address, if the CRM knows it within `seconds`; never raises."""
+        customer = await self.customer_within(address, seconds)
+        return customer.display_name if customer else None
+
+    async def customer_within(self, address: str, seconds: float) -> Customer | None:
+        """Whoever has this address, if the CRM knows him within `seconds`; never raises.
 
         Once the CRM has failed or been late nobody waits. The call that was late goes on, and its answer counts.
         """
         if not self.healthy:
             if self._failed:
-                self._ask_name(address)
+                self._ask(address)
             return None
-        task = self._ask_name(address)
+        task = self._ask(address)
         done, _ = await asyncio.wait([task], timeout=seconds)
         if done:
             return task.result()
@@ -71,24 +76,23 @@ class GuardedCrm:
         return None
 
     async def close(self) -> None:
-        """Forget the names still asked for."""
-        names = list(self._names)
-        for task in names:
+        """Forget whom is still asked for."""
+        asked = list(self._asked)
+        for task in asked:
             task.cancel()
-        await asyncio.gather(*names, return_exceptions=True)
+        await asyncio.gather(*asked, return_exceptions=True)
 
-    def _ask_name(self, address: str) -> asyncio.Task[str | None]:
-        task = asyncio.create_task(self._name(address))
-        self._names.add(task)
-        task.add_done_callback(self._names.discard)
+    def _ask(self, address: str) -> asyncio.Task[Customer | None]:
+        task = asyncio.create_task(self._customer(address))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
         return task
 
-    async def _name(self, address: str) -> str | None:
+    async def _customer(self, address: str) -> Customer | None:
         try:
-            customer = await self.find_by_address(address)
+            return await self.find_by_address(address)
         except Exception:  # logged where it was noted; a name that is not there costs nobody his message
             return None
-        return customer.display_name if customer else None
 
     async def _guarded(self, call: Callable[[], Awaitable[T]]) -> T:
         is_probe = self._failed

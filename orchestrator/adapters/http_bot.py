@@ -17,7 +17,7 @@ _PAUSE_S = 0.2
 
 
 class HttpBot:
-    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | an email address}`.
+    """Asks by POST and expects 200 `{"message": …, "route": "no" | "agent" | "last" | an email address}`.
 
     url: the bot. timeout_s: seconds for one reply in all, a second attempt included. sight: what it sees of the
     customer besides his address, which it is always sent as `author`. Docs: docs/bots.md.

@@ -7,6 +7,7 @@ Resource".) The service has a host of its own, which `TWILIO_API_URL` replaces l
 
 import asyncio
 import json
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -63,7 +64,9 @@ class TwilioMedia:
             url = self._at(HOST / "v1/Services" / service / "Media")
             headers = self._headers | {"Content-Type": content_type}
             async with asyncio.timeout(self._timeout_s):
-                async with self._session.post(url, data=content, headers=headers, allow_redirects=False) as answer:
+                async with self._session.post(
+                    url, data=BytesIO(content), headers=headers, allow_redirects=False
+                ) as answer:
                     told = await _read(answer, _DESCRIPTION_MAX_BYTES)
             if answer.status != 201:
                 raise of_answer(answer.status, told.decode(errors="replace"))

@@ -7,7 +7,7 @@ the customer his words, and the language where BOT_SEES declares it.
 
 from typing import Any
 
-from orchestrator.bots.contract import answer_of
+from orchestrator.bots.contract import WORDLESS, answer_of
 from orchestrator.bots.line import Line, items, part
 from orchestrator.bots.routes import Routes
 from orchestrator.bots.sight import Sight, session_of
@@ -34,6 +34,8 @@ class CluBot:
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises BotUnusable."""
+        if not question.body.strip():
+            return WORDLESS
         who = session_of(question)
         item = {
             "id": "1",

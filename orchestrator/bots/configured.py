@@ -88,7 +88,8 @@ def _fault(name: str, given: Mapping[str, Any], read: Callable[[Path], object]) 
 
 def _read_key(path: Path) -> None:
     key = json.loads(path.read_text(encoding="utf-8"))
-    lacking = [it for it in ("client_email", "private_key", "private_key_id", "token_uri") if it not in key]
+    wanted = ("client_email", "private_key", "private_key_id", "token_uri")
+    lacking = [it for it in wanted if not isinstance(key, dict) or not isinstance(key.get(it), str)]
     if lacking:
         raise ValueError(f"found a file without {', '.join(lacking)}, expected a service account's key")
     from joserfc.jwk import RSAKey

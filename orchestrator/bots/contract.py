@@ -1,7 +1,7 @@
 """What a bot may answer: the JSON form, and what is made of an answer that is not quite right.
 
     {"message": "…" | "messages": ["…", …], "choices": ["…", {"title": "…", "value": "…"}, …],
-     "route": "no" | "agent" | "queue" | "flex" | an email address, "queue": a name or a SID,
+     "route": "no" | "agent" | "queue" | "last" | "flex" | an email address, "queue": a name or a SID,
      "set": {"language": "fr", …}, "ask_again": true, "close": true}
 
 Where it is plain what was meant, an answer is repaired: ten copies of a text are one, control characters go, what is
@@ -13,8 +13,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
-
-from email_validator import EmailNotValidError, validate_email
 
 from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer
@@ -31,11 +29,14 @@ TOLD = ("display_name", "language", "reason")
 CUSTOM = ("route", "queue", "set", "ask_again", "close")
 """What a vendor's own kind of message ("custom", "payload", "user_defined") may carry of this form."""
 
+WORDLESS = Answer("", "no", again=True)
+"""The answer to a picture alone, about which no dialogue platform can be asked."""
+
 _KEPT_CONTROLS = "\n\t"
 # They turn the order of what follows, and can make a text look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-Route = tuple[Literal["no", "agent", "email", "queue", "flex"], str | None]
+Route = tuple[Literal["no", "agent", "email", "queue", "last", "flex"], str | None]
 
 
 def answer_of(fields: Mapping[str, Any]) -> Answer:
@@ -75,11 +76,16 @@ def route_of(value: object) -> Route:
             return "queue", None
         case "flex":
             return "flex", None
+        case "last":
+            return "last", None
+    # Forty milliseconds to import, which the menu's start need not wait for.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
         validate_email(plain, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise BotUnusable("route is neither no, agent, queue, flex nor an email address") from error
+        raise BotUnusable("route is neither no, agent, queue, last, flex nor an email address") from error
     return "email", plain
 
 

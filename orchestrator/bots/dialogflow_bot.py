@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from orchestrator.bots.configured import DIALOGFLOW_AGENT
-from orchestrator.bots.contract import answer_of, carried
+from orchestrator.bots.contract import WORDLESS, answer_of, carried
 from orchestrator.bots.line import Line, items, part
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -43,6 +43,8 @@ class DialogflowBot:
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises BotUnusable."""
+        if not question.body.strip():
+            return WORDLESS
         text, language = question.body[:TEXT_MAX], self._sight.language(question)
         asked: dict[str, Any] = {"queryInput": {"text": {"text": text}, "languageCode": language}}
         async with self._line.answering():

@@ -18,12 +18,14 @@ from states.texts import primary
 BUILT_IN_FILE = Path(__file__).with_name("menu_texts.json")
 LANGUAGES = ("en", "es", "fr")
 _SAID_MAX = 1600
+_FILLED = {"looking_for_person": "identity", "last_offer": "name", "last_offer_again": "name"}
 _LISTS = ("keywords", "flex_keywords", "yes", "please", "cues")
 
 
 @dataclass(frozen=True, slots=True)
 class MenuTexts:
-    """One language. `keywords` ask for anyone, `flex_keywords` for Flex; `yes` accepts an offer, with one of `please`
+    """One language. `last_offer` offers somebody by name to a customer who comes back, `last_offer_again` whom he has
+    talked to before; `keywords` ask for anyone, `flex_keywords` for Flex; `yes` accepts an offer, with one of `please`
     behind it or not; `cues` are words by which the language is known."""
 
     instructions: str
@@ -31,6 +33,9 @@ class MenuTexts:
     looking_for_person: str
     looking_for_anyone: str
     looking_for_flex: str
+    looking_for_last: str
+    last_offer: str
+    last_offer_again: str
     keywords: tuple[str, ...]
     flex_keywords: tuple[str, ...]
     yes: tuple[str, ...]
@@ -67,10 +72,11 @@ def _language(language: str, given: object, known: MenuTexts | None) -> MenuText
         values[field.name] = _list(language, field.name, value) if field.name in _LISTS else value
         if field.name not in _LISTS and not (isinstance(value, str) and 0 < len(value) <= _SAID_MAX):
             raise ValueError(f"{language}.{field.name} is no text of 1 to {_SAID_MAX} characters")
-    try:
-        values["looking_for_person"].format(identity="")
-    except (KeyError, IndexError, ValueError):
-        raise ValueError(f"{language}.looking_for_person has braces around something other than identity") from None
+    for name, filled in _FILLED.items():
+        try:
+            values[name].format(**{filled: ""})
+        except (KeyError, IndexError, ValueError):
+            raise ValueError(f"{language}.{name} has braces around something other than {filled}") from None
     return MenuTexts(**values)
 
 

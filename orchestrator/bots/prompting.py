@@ -7,6 +7,7 @@ says cannot be checked: neither that it is true, nor that it is no part of the p
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,12 @@ def _written(person: object, said: Sequence[Said]) -> str | None:
     """The address the model names, as the customer wrote it; None where he did not."""
     if not isinstance(person, str):
         return None
-    written = [read_choice(one.text).identity for one in said if one.by == "customer"]
-    return next((it for it in reversed(written) if it and it.casefold() == person.strip().casefold()), None)
+    address = read_choice(person).identity
+    if address is None or address != person.strip():
+        return None
+    alone = re.compile(rf"(?<![\w.+%'-]){re.escape(address)}(?![\w@-]|\.\w)", re.IGNORECASE)
+    found = (alone.search(one.text) for one in reversed(said) if one.by == "customer")
+    return next((it[0] for it in found if it), None)
 
 
 def parsed(text: object) -> object:

@@ -6,7 +6,7 @@ action finds it in the tracker's latest message. A `custom` response carries the
 
 from typing import Any
 
-from orchestrator.bots.contract import answer_of, carried
+from orchestrator.bots.contract import WORDLESS, answer_of, carried
 from orchestrator.bots.line import Line, items
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -26,6 +26,8 @@ class RasaBot:
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message. Raises BotUnusable."""
+        if not question.body.strip():
+            return WORDLESS
         asked: dict[str, Any] = {"sender": session_of(question), "message": question.body}
         async with self._line.answering():
             seen = await self._sight.of(question)

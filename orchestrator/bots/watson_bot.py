@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.bots.contract import answer_of, carried
+from orchestrator.bots.contract import WORDLESS, answer_of, carried
 from orchestrator.bots.line import Line, Reply, items, part
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
@@ -37,6 +37,8 @@ class WatsonBot:
 
     async def reply(self, question: Question) -> Answer:
         """Answer one message, in a new session where the old one has ended. Raises BotUnusable."""
+        if not question.body.strip():
+            return WORDLESS
         who = session_of(question)
         async with self._line.answering():
             asked = self._asked(question, who, await self._sight.of(question))

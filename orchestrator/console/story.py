@@ -26,13 +26,14 @@ _ORDER: dict[str, int] = {"act": 0, "note": 1, "decision": 2, "effect": 3, "unde
 class Moment:
     """One entry of the timeline. `what` is a Retold, a Row of the outbox or of the inbox, a Note or an Act; `raw` what
     was stored of it, as indented JSON, where there is more than is shown; `gist` what an event is about, in its own
-    words."""
+    words; `considered` what became of those a customer could have got back."""
 
     at: int
     kind: Kind
     what: Any
     raw: str = ""
     gist: str = ""
+    considered: tuple[str, ...] = ()
 
 
 def timeline(
@@ -43,12 +44,17 @@ def timeline(
     acts: Iterable[Act],
 ) -> list[Moment]:
     """Everything in the order of time. What is still open stands where it is due next."""
-    found = [Moment(step.row.at, "decision", step, indented(step.row.event), gist_of(step.row.event)) for step in told]
+    found = [_decision(step) for step in told]
     found += [Moment(_when(row), "effect", row, indented(row.payload)) for row in effects]
     found += [Moment(row.received_at, "undecided", row, indented(row.event)) for row in undecided]
     found += [Moment(note.at, "note", note) for note in notes]
     found += [Moment(act.at, "act", act) for act in acts]
     return sorted(found, key=lambda moment: (moment.at, _ORDER[moment.kind]))
+
+
+def _decision(step: Retold) -> Moment:
+    event = step.row.event
+    return Moment(step.row.at, "decision", step, indented(event), gist_of(event), considered_of(event))
 
 
 def journey(rows: Iterable[Row[Any]]) -> Journey:
@@ -71,6 +77,16 @@ def gist_of(event: str) -> str:
         return ""
     told = (str(data[name]) for name in _GIST if isinstance(data.get(name), str) and data[name])
     return " · ".join(dict.fromkeys(told))
+
+
+def considered_of(event: str) -> tuple[str, ...]:
+    """What a stored event tells of each candidate, where a customer asked for whom he knows."""
+    try:
+        data = json.loads(event)
+    except ValueError:
+        return ()
+    found = data.get("considered") if isinstance(data, dict) else None
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def indented(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from orchestrator.phone import (
+    attaching,
     conversation,
     customers,
     events,
@@ -37,6 +38,8 @@ def routes() -> list[web.RouteDef]:
         web.post(_ONE + "/write", serving(writing.write)),
         web.post(_ONE + "/again", serving(writing.again)),
         web.get(_ONE + "/replies", serving(writing.replies)),
+        web.get(_ONE + "/picture", serving(attaching.form)),
+        web.post(_ONE + "/picture", attaching.send()),
         web.get(_ONE + "/hand-over", serving(handing.hand_over_form)),
         web.post(_ONE + "/hand-over", serving(handing.hand_over)),
         web.get(_ONE + "/close", serving(handing.close_form)),

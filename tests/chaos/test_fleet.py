@@ -120,6 +120,7 @@ async def test_a_replica_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
         (["ada", "bob", "ada", "bob"], []),
         (["ada", "ada"], ["CH1/1: ada was chosen, though bob had been idle longer"]),
         (["ada", "ADA named", "bob"], []),
+        (["ada", "ada known", "bob"], []),
         (["bob", "ada"], ["CH0/1: bob was chosen, though ada had been idle longer"]),
     ],
 )
@@ -134,8 +135,9 @@ def test_who_was_chosen_though_another_had_been_idle_longer_is_found(
 
 
 def _assign(connection: Connection, sid: str, who: str, at: int) -> None:
-    identity, _, named = who.lower().partition(" ")
-    event = json.dumps({"identity": identity} | ({"named": True} if named else {}))
+    identity, _, how = who.lower().partition(" ")
+    asked = {"named": {"named": True}, "known": {"considered": [f"last: {identity} chosen"]}}
+    event = json.dumps({"identity": identity} | asked.get(how, {}))
     decided = {"at": at, "trigger": "worker_found", "source": "routing", "dest": "routing", "row": "", "event": event}
     connection.execute(insert(history).values(conversation_sid=sid, version=1, table_version=1, **decided))
     effect = {"kind": "add_participant", "lane": "", "payload": "", "status": "done", "created_at": 0, "due_at": 0}

@@ -128,3 +128,22 @@ async def test_the_vendors_client_sends_the_same(kind: str, tmp_path: Path) -> N
 
 def write(kind: str, recorded: dict[str, Any]) -> None:
     (DATA / f"{kind}.json").write_text(json.dumps(recorded, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+async def test_what_a_real_rasa_answered_is_an_answer(tmp_path: Path) -> None:
+    """Recorded from Rasa 3.6.21 with tests/rasa; one of its own fallbacks says the same ten times."""
+    real = json.loads((DATA / "rasa_real.json").read_text(encoding="utf-8"))
+    found = [(await asked_by_us("rasa", exchange, tmp_path))[1] for exchange in real["exchanges"]]
+    assert len(real["exchanges"][-1]["answer"]) >= 10
+    assert found == [
+        Answer(
+            "Hello from Rasa.",
+            "no",
+            more=("Which of us would you like?",),
+            choices={"Billing": "/billing", "Ada": "/person"},
+        ),
+        Answer("I am fetching somebody from billing.", "queue", queue="Everyone"),
+        Answer("One moment.", "email", "ada@example.test"),
+        Answer("Goodbye.", "no", closes=True),
+        Answer("I did not understand that.", "no", again=True),
+    ]

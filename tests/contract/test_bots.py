@@ -5,6 +5,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,31 @@ async def test_watson_begins_a_new_session_once_where_the_old_one_has_ended(tmp_
         with pytest.raises(BotUnusable, match="404"):
             await answer(world)
         assert world.sessions == ["s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize("world", ["rasa", "dialogflow", "watson", "clu"], indirect=True)
+async def test_a_picture_alone_is_asked_about_in_words(world: World) -> None:
+    found = tidied(await world.bot.reply(replace(QUESTION, body=" ")))
+    assert (found.again, found.route, world.asked) == (True, "no", [])
+
+
+@only_models
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("not ada@example.test but Grace@Example.test, please", "Grace@Example.test"),
+        ("<grace@example.test>.", "grace@example.test"),
+        ("disgrace@example.test", None),
+        ("grace@example.test.evil.test", None),
+        ("grace@example.tester", None),
+    ],
+)
+async def test_a_model_may_name_any_of_whom_the_customer_named_and_nobody_like_them(
+    world: World, body: str, named: str | None
+) -> None:
+    world.says(Wanted(("One moment.",), email="grace@example.test"))
+    found = tidied(await world.bot.reply(replace(QUESTION, body=body)))
+    assert found.identity == named
 
 
 async def test_clu_asks_again_where_it_is_not_sure_or_the_intent_is_not_declared(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
+import aiohttp
 import pytest
 
 from orchestrator.pages.assets import assets, static
@@ -94,6 +96,39 @@ async def test_opening_marks_as_seen_and_asking_for_the_moving_part_does_not(hou
     version = (await found(grace, f"/app/c/{sid}.json"))["version"]
     assert (await grace.post(f"/app/c/{sid}/seen", version=str(version))).status == 303
     assert await unread() == 0
+
+
+async def post_picture(visitor: Visitor, sid: str, content: bytes, drawn: str, body: str = "") -> tuple[int, str]:
+    form = aiohttp.FormData({"csrf": visitor.csrf, "token": drawn, "body": body})
+    form.add_field("picture", BytesIO(content), filename="shoes.png", content_type="image/png")
+    url = f"{visitor.url}/app/c/{sid}/picture"
+    async with visitor.session.post(url, data=form, headers={"Origin": visitor.url}, allow_redirects=False) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_picture_larger_than_other_forms_is_sent_by_a_form_and_once(house: House, grace: Visitor) -> None:
+    sid = await with_grace(house, SUSAN)
+    assert f'href="/app/c/{sid}/picture"' in (await grace.get(f"/app/c/{sid}")).text
+    drawn = token(await grace.get(f"/app/c/{sid}/picture"))
+    content = b"\x89PNG\r\n\x1a\n" + bytes(3 * 1024 * 1024)
+    for _twice in range(2):
+        assert (await post_picture(grace, sid, content, drawn, "These?"))[0] == 303
+    await house.quiet(sid)
+    picture, words = (await house.record(sid))["messages"][-2:]
+    assert (picture["media"][0]["size"], words["body"]) == (len(content), "These?")
+
+
+async def test_what_is_no_picture_or_not_for_this_worker_is_refused(house: House, grace: Visitor, ada: Visitor) -> None:
+    sid = await with_grace(house)
+    before = await house.said(sid)
+    for content, says in ((b"<svg/>", "no picture"), (bytes(17 * 1024 * 1024), "too large")):
+        status, text = await post_picture(grace, sid, content, "a-token-of-mine")
+        assert (status, says in text) == (422, True)
+    assert (await grace.post(f"/app/c/{sid}/picture", token="a-token-of-mine")).status == 422
+    assert (await post_picture(ada, sid, b"<svg/>", "a-token-of-mine"))[0] == 404
+    async with visiting(house.url) as stranger:
+        assert (await post_picture(stranger, sid, b"<svg/>", "a-token-of-mine"))[0] in (303, 401)
+    assert await house.said(sid) == before
 
 
 async def test_a_message_is_sent_by_a_form_and_its_repetition_is_not(house: House, grace: Visitor) -> None:

@@ -15,7 +15,7 @@ from states.customers import Channel, Customer
 from states.texts import ASK_AGAIN, BOT_TROUBLE, FRENCH, NO_SUCH_WORKER, SPANISH, WELCOME
 from storage.customers import save_customer
 from tests.contract.bots import FORMS, Wanted, openai_says, output_of
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, on_both
 from tests.e2e.doors import serving
 
 MARIA = "+15550100001"
@@ -156,6 +156,7 @@ async def test_a_queue_is_asked_for_by_name_and_one_that_is_none_is_the_usual(
     await bare_house.state(sid, "with_worker")
 
 
+@on_both
 @on_rasa
 async def test_who_waits_for_a_queue_is_served_when_somebody_is_free(bare_house: House, vendor: Vendor) -> None:
     await bare_house.everyone_away()
@@ -181,6 +182,7 @@ async def test_what_the_bot_learned_is_in_the_dump(bare_house: House, vendor: Ve
     await hears(bare_house, sid, "Bonjour", FRENCH["no_such_worker"])
 
 
+@on_both
 @on_openai
 async def test_a_model_hears_its_own_turn_and_no_other(bare_house: House, vendor: Vendor) -> None:
     vendor.says(texts=("What about?",))

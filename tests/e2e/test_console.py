@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from orchestrator.console.story import gist_of, indented
+from orchestrator.console.story import considered_of, gist_of, indented
 from states.events import ConversationClosed
 from storage import codec, notes
 from storage.schema import inbox, outbox
@@ -201,6 +201,22 @@ async def test_the_page_names_the_reason_with_the_guards_that_said_no(house: Hou
 async def audit_of(boss: Visitor, sid: str) -> list[tuple[str, str, str, str]]:
     found = (await twin(boss, f"/console/audit.json?conversation={sid}"))["audit"]
     return [(each["who"], each["act"], each["reason"], each["outcome"]) for each in found]
+
+
+async def test_the_page_tells_who_was_considered_for_a_customer_who_comes_back(house: House, boss: Visitor) -> None:
+    sid = await with_grace(house)
+    await house.post(f"/sandbox/conversations/{sid}/leave", {"identity": GRACE})
+    await house.state(sid, "awaiting_choice")
+    await house.worker(GRACE, False)
+    await house.say(MARIA, "LAST")
+    await house.state(sid, "with_worker")
+    page = await boss.get(f"/console/c/{sid}")
+    for told in ("owner: nobody", f"last: {GRACE} offline", "pool: whoever has been idle longest"):
+        assert f'<li dir="auto">{told}</li>' in page.text
+    dump = await twin(boss, f"/console/c/{sid}.json")
+    assert [row["event"]["considered"][1] for row in dump["history"] if row["trigger"] == "last_worker_away"] == [
+        f"last: {GRACE} offline"
+    ]
 
 
 async def test_a_supervisor_assigns_and_closes_with_reasons_that_are_kept(house: House, boss: Visitor) -> None:
@@ -420,6 +436,11 @@ def test_the_gist_of_an_event_is_what_it_is_about() -> None:
 
 
 # Live
+
+
+@pytest.mark.parametrize("event", ["", "[]", "{}", '{"considered": "owner"}', '{"considered": null}'])
+def test_where_nobody_was_considered_nobody_is_told(event: str) -> None:
+    assert considered_of(event) == ()
 
 
 async def test_a_change_is_told_to_who_watches(house: House, boss: Visitor) -> None:

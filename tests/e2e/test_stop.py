@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from orchestrator.acts import ActRefused
+from orchestrator.verifying import Stores, verify
 from states import texts
 from storage.threads import thread
+from storage.writer import wall_clock
 from tests.e2e.conftest import House, on_both
 from tests.e2e.doors import knock
 from tests.e2e.test_acts import ADA, ADAS, BOSS, acts, refused, with_ada
@@ -61,6 +63,9 @@ async def test_what_is_queued_does_not_leave_and_the_worker_is_told(house: House
     entries, _more = await house.service.reader.read(lambda connection: thread(connection, sid))
     failed = [(entry.body, entry.error) for entry in entries if entry.status == "failed"]
     assert failed == [(f"no. {number}", "It was not sent: the customer said STOP.") for number in (1, 2)]
+    ledger = await house.ledger()
+    checked = await house.service.reader.read(lambda connection: verify(Stores(connection, wall_clock(), ledger)))
+    assert {name: found for name, found in checked.items() if found} == {}
 
 
 async def test_what_waits_to_be_repeated_does_not_leave_either(house: House) -> None:

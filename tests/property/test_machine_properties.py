@@ -18,6 +18,7 @@ from states.effects import (
     AddParticipant,
     AskBot,
     CloseConversation,
+    FindLast,
     FindLongestIdle,
     FindWorker,
     RemoveParticipant,
@@ -37,6 +38,7 @@ from states.events import (
     HandedToBot,
     HandedToQueue,
     HandedToWorker,
+    LastWorkerAway,
     MessageReceived,
     NobodyAvailable,
     NoSuchWorker,
@@ -59,7 +61,7 @@ NOBODY = "nobody@example.test"
 BODIES = st.sampled_from(
     ["Hello", "agent", f"to {TEAM[0]}", f"{TEAM[1].upper()}!", NOBODY, "", "STOP", "START", "help"]
 )
-ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no"])
+ROUTES: st.SearchStrategy[Route] = st.sampled_from(["agent", "email", "no", "last"])
 ADDRESSES = st.sampled_from([*TEAM, NOBODY])
 OTHER_EFFECTS = st.sampled_from(["send_message", "find_customer", "set_friendly_name", "set_worker_attributes"])
 ANSWERS = st.sampled_from(["Whom do you want?", "word " * 500])
@@ -80,7 +82,7 @@ class World(RuleBasedStateMachine):
         self.conversation = self.first
         self.told: list[tuple[Event, int, Decision]] = []
         self.asking: list[tuple[str, AskBot]] = []
-        self.finding: list[tuple[str, FindWorker | FindLongestIdle]] = []
+        self.finding: list[tuple[str, FindWorker | FindLast | FindLongestIdle]] = []
         self.lane: list[tuple[str, AddParticipant | RemoveParticipant | CloseConversation]] = []
         self.stay = 0
         self.asked_in: dict[str, int] = {}
@@ -114,7 +116,7 @@ class World(RuleBasedStateMachine):
             case AskBot():
                 self.asking.append((keyed.key, keyed.effect))
                 self.asked_in[keyed.key] = self.stay
-            case FindWorker() | FindLongestIdle():
+            case FindWorker() | FindLast() | FindLongestIdle():
                 self.finding.append((keyed.key, keyed.effect))
             case AddParticipant() | RemoveParticipant() | CloseConversation():
                 self.lane.append((keyed.key, keyed.effect))
@@ -191,6 +193,8 @@ class World(RuleBasedStateMachine):
             self.tell(EffectFailed(key, snake_case(type(effect).__name__), "Rejected"))
         elif isinstance(effect, FindWorker):
             self.named_worker_is_looked_up(effect)
+        elif isinstance(effect, FindLast):
+            self.last_worker_is_looked_up(effect, free)
         else:
             self.longest_idle_is_looked_up(effect, free)
 
@@ -215,6 +219,15 @@ class World(RuleBasedStateMachine):
             self.find(effect.address.casefold(), effect.turn, named=True)
         else:
             self.tell(NoSuchWorker(effect.address, effect.turn, effect.quiet))
+
+    def last_worker_is_looked_up(self, effect: FindLast, free: set[str]) -> None:
+        """Whoever is not there is not waited for: the next search is asked for at once."""
+        if TEAM[0] in free:
+            self.find(TEAM[0], effect.turn, named=False)
+            return
+        is_searched = self.looks() and effect.turn == self.conversation.turn
+        decision = self.tell(LastWorkerAway(effect.turn, "Ada", ("last: ada@example.test offline",)))
+        assert any(isinstance(keyed.effect, FindLongestIdle) for keyed in decision.effects) is is_searched
 
     def longest_idle_is_looked_up(self, effect: FindLongestIdle, free: set[str]) -> None:
         candidates = sorted(free - set(effect.excluding))
