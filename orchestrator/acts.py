@@ -35,6 +35,7 @@ from states.events import (
     CustomerOptedIn,
     Event,
     HandedToBot,
+    HandedToFlex,
     HandedToQueue,
     HandedToWorker,
     WorkerSentTemplate,
@@ -55,7 +56,8 @@ Repair = Callable[[Connection, str, int], None]
 
 class Acts:
     """Everything a person can do. `templates` is `WHATSAPP_TEMPLATES`: SIDs by name. `on_availability` is called when
-    somebody's may have changed, `on_due` when an effect may be due.
+    somebody's may have changed, `on_due` when an effect may be due; `has_flex`: whether there is a Flex account to hand
+    customers to.
 
     Every method raises ActRefused, nothing done, with a sentence for the person; and StorageError.
     """
@@ -70,6 +72,7 @@ class Acts:
         templates: Mapping[str, str],
         on_availability: Callable[[], None],
         on_due: Callable[[], None],
+        has_flex: bool = False,
     ) -> None:
         self._writer = writer
         self._directory = directory
@@ -79,6 +82,7 @@ class Acts:
         self._templates = templates
         self._on_availability = on_availability
         self._on_due = on_due
+        self.has_flex = has_flex
 
     async def write(self, sid: str, by: Person, body: str, token: str, picture: Picture | None = None) -> None:
         """Send the customer a message of `by`, who must be with him, behind a picture if there is one; then the body
@@ -151,6 +155,21 @@ class Acts:
             return HandedToBot(by.login, reason)
 
         await self._act(sid, by, "hand_to_bot", None, reason, token, event)
+
+    async def hand_to_flex(self, sid: str, by: Person, reason: str, token: str) -> None:
+        """Give the customer to Flex, another account; whoever has him leaves once Flex has taken him."""
+
+        def event(_unit: Unit, conversation: Conversation) -> Event:
+            if not self.has_flex:
+                raise ActRefused("There is no Flex: FLEX_ACCOUNT_SID is not set.", 409)
+            in_state(conversation, OPEN)
+            if conversation.state == "greeting":
+                raise ActRefused("The customer has not written yet.", 409)
+            if conversation.flex is not None:
+                raise ActRefused("The customer is in Flex already, or on his way there.", 409)
+            return HandedToFlex(by.login, reason)
+
+        await self._act(sid, by, "hand_to_flex", None, reason, token, event)
 
     async def close(self, sid: str, by: Person, reason: str, token: str) -> None:
         """Close the conversation, behind what is still on its way to the customer."""

@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from orchestrator import console, debug, pages, phone, webhooks
+from orchestrator import console, debug, flex_door, flex_events, pages, phone, webhooks
 from orchestrator.acts import Acts
-from orchestrator.adapters.account_hold import AccountHold
+from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.returning_bot import ReturningBot
 from orchestrator.adapters.twilio_client import TwilioClient
@@ -26,6 +26,9 @@ from orchestrator.crms import crm_of
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
+from orchestrator.flex_transfers import Transfers
+from orchestrator.flex_watch import FlexWatch
+from orchestrator.flexing import FlexDesk
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -60,7 +63,7 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     effects, or both."""
     app = web.Application()
     if role != "effects":
-        app.add_routes([*webhooks.routes(), *voice.routes()])
+        app.add_routes([*webhooks.routes(), *voice.routes(), *flex_events.routes(), *flex_door.routes()])
         add_reception(app, settings)
         app.add_routes([*pages.routes(), *phone.routes(), *console.routes()])
         pages.attach(app)
@@ -100,6 +103,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     client, conversations, workers, hold = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     hold.may_call = membership.may_call
+    flex = _flex(settings, conversations, membership, writer, stack)
     tongue = tongues(texts_of(settings), settings.bot_languages)
     directory = Directory(workers, tongue, lambda: reader.read(people.identities))
     grace_ms = round(settings.publish_grace_s * 1000)
@@ -119,6 +123,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         settings.effect_timeout_s,
         frozenset(SPOKEN) - frozenset(settings.bot_languages),
         returning=returning,
+        flex=flex,
     )
     patience = Patience(
         settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
@@ -136,6 +141,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         settings.whatsapp_templates,
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
+        has_flex=flex is not None,
     )
     return Service(
         settings=settings,
@@ -154,6 +160,8 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         hold=hold,
         acts=acts,
         feed=Feed(writer),
+        flex_watch=None if flex is None else FlexWatch(writer, flex.flex, settings.reconcile_s),
+        transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
     )
 
 
@@ -198,6 +206,23 @@ def _twilio(
     if workspace is None or queue is None:
         return client, conversations, None, hold
     return client, conversations, TwilioTaskRouter(client, workspace, queue), hold
+
+
+def _flex(
+    settings: Settings, ours: TwilioConversations, membership: Membership, writer: Batches, stack: AsyncExitStack
+) -> FlexDesk | None:
+    """The way to the Flex account, where one is configured: a client of its own, with its credentials."""
+    account, token = settings.flex_account_sid, settings.flex_auth_token
+    workspace, workflow = settings.flex_workspace_sid, settings.flex_workflow_sid
+    if account is None or token is None or workspace is None or workflow is None:
+        return None
+    from orchestrator.adapters.twilio_flex import TwilioFlex
+
+    hold = LeaseOnly()
+    hold.may_call = membership.may_call
+    client = TwilioClient(account, token.get_secret_value(), settings.effect_timeout_s, settings.flex_api_url, hold)
+    stack.push_async_callback(client.close)
+    return FlexDesk(TwilioFlex(client, workspace, workflow), ours, writer, settings.public_url)
 
 
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from orchestrator.again import decided_again, name_of_row
-from states.conversation import Conversation
+from states.conversation import FLEX, Conversation
 from states.decide import triggers_in
 from states.table import REPLAYED
 from storage.conversations import Dump
@@ -25,7 +25,9 @@ def iso(ms: int | None) -> str | None:
 def summary(conversation: Conversation) -> dict[str, Any]:
     """A conversation without its triggers, history and effects."""
     customer = conversation.customer
-    worker = conversation.workers[-1] if conversation.workers else None
+    worker = conversation.workers[-1].identity if conversation.workers else None
+    if conversation.flex is not None and conversation.flex.joined:
+        worker = FLEX
     return {
         "conversation_sid": conversation.sid,
         "state": conversation.state,
@@ -39,7 +41,7 @@ def summary(conversation: Conversation) -> dict[str, Any]:
             "display_name": customer.display_name,
             "avatar": customer.avatar,
         },
-        "worker": None if worker is None else {"identity": worker.identity},
+        "worker": None if worker is None else {"identity": worker},
         "language": conversation.language,
         "told": conversation.told or {},
         "created_at": iso(conversation.created_at),
@@ -57,7 +59,16 @@ def full(dump: Dump, now: int) -> dict[str, Any]:
         "history": [history_row(row, born.get(row.version, [])) for row in dump.history],
         "effects": [effect_row(row) for row in dump.effects],
         "undecided": [inbox_row(row) for row in dump.undecided],
+        "flex": _flex(dump.conversation),
     }
+
+
+def _flex(conversation: Conversation) -> dict[str, Any] | None:
+    """The customer's stay in Flex, if he is there or on his way."""
+    stay = conversation.flex
+    if stay is None:
+        return None
+    return {"conversation_sid": stay.sid or None, "joined": stay.joined, "agents": list(stay.agents)}
 
 
 def _asked_for(dump: Dump, now: int) -> dict[int, list[str]]:

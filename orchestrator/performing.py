@@ -9,6 +9,7 @@ from orchestrator.assigning import assign_known, assign_longest_idle, assign_nam
 from orchestrator.bots.contract import tidied
 from orchestrator.directory import Directory
 from orchestrator.errors import Ambiguous, EffectError, NotProcessed, NotSent, Rejected
+from orchestrator.flexing import FlexDesk, refuse
 from orchestrator.intake import Outcome
 from orchestrator.ports import Bot, Conversations, Published, Question, Workers
 from orchestrator.returning import Returning
@@ -18,11 +19,18 @@ from states.effects import (
     AddParticipant,
     AskBot,
     CloseConversation,
+    CloseInFlex,
+    CopyToFlex,
     Effect,
     FindCustomer,
     FindLast,
     FindLongestIdle,
     FindWorker,
+    InviteFlex,
+    LeaveNote,
+    OpenInFlex,
+    ReadFlex,
+    RelayToFlex,
     RemoveParticipant,
     SendMessage,
     SendTemplate,
@@ -42,7 +50,7 @@ from states.events import (
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
 from states.texts import primary
-from storage import outbox
+from storage import notes, outbox
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.reach import hindrance
@@ -71,6 +79,7 @@ class Performer:
     quiet_s: float
     timeout_s: float = 8.0
     unspoken: frozenset[str] = frozenset()
+    flex: FlexDesk | None = None
     returning: Returning = field(kw_only=True)
 
     async def perform(self, due: Due, effect: Effect) -> Outcome:
@@ -100,6 +109,10 @@ class Performer:
                 return await self._set_participant_attributes(due, effect)
             case SetWorkerAttributes():
                 return await self._set_worker_attributes(effect)
+            case LeaveNote():
+                return _note(due, effect)
+            case OpenInFlex() | CopyToFlex() | InviteFlex() | RelayToFlex() | ReadFlex() | CloseInFlex():
+                return await (refuse(due) if self.flex is None else self.flex.perform(due, effect))
             case _:
                 assert_never(effect)
 
@@ -188,6 +201,7 @@ class Performer:
             turn=effect.turn,
             identity=answer.identity,
             routable=self.directory.configured,
+            flex=self.flex is not None,
             more=answer.more,
             choices=answer.choices or None,
             queue=answer.queue,
@@ -260,3 +274,12 @@ class Performer:
 
     def _is_spoken(self, language: str | None) -> bool:
         return primary(language) not in self.unspoken
+
+
+def _note(due: Due, effect: LeaveNote) -> Outcome:
+    """A note is written with the outcome, and so once."""
+
+    def noted(unit: Unit) -> None:
+        notes.add(unit, due.conversation_sid, effect.author, effect.body, unit.now)
+
+    return Outcome("done", noted)

@@ -141,6 +141,43 @@ class Openings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FlexLook:
+    """What stands in a conversation in Flex. `messages`: beyond the index asked for, in order, ours among them (they
+    carry a tag); `agents`: who is in it; `ended`: it is closed, inactive or gone."""
+
+    messages: Sequence[Published] = ()
+    agents: tuple[str, ...] = ()
+    ended: bool = False
+
+
+class Flex(Protocol):
+    """Flex, another account, with agents of its own. Every method raises an `EffectError`, and nothing else, when it
+    did not succeed; what is closed or gone there is Rejected, for nothing of ours is."""
+
+    async def open(self, unique_name: str, friendly_name: str, event_url: str) -> str:
+        """The conversation of this unique name, made where there is none, which tells `event_url` what happens in it;
+        its SID."""
+
+    async def post(self, flex_sid: str, author: str, body: str, key: str) -> str:
+        """Publish a message there, tagged with a key; its SID."""
+
+    async def posted(self, flex_sid: str) -> dict[str, str]:
+        """The keys our messages there carry, each with its message's SID."""
+
+    async def invite(self, flex_sid: str, attributes: dict[str, str]) -> str:
+        """Ask for an agent in that conversation: an Interaction; its SID."""
+
+    async def invited(self, flex_sid: str) -> str | None:
+        """The Interaction that was asked for in that conversation before, if there is one."""
+
+    async def look(self, flex_sid: str, after_index: int) -> FlexLook:
+        """What stands there beyond an index, and who is there."""
+
+    async def close(self, flex_sid: str) -> None:
+        """Close the conversation there; one that is closed or removed already is a success."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """What is attached to a message. `size` in bytes."""
 
@@ -222,7 +259,7 @@ class Answer:
     """
 
     message: str
-    route: Literal["no", "agent", "email", "queue", "last"]
+    route: Literal["no", "agent", "email", "queue", "last", "flex"]
     identity: str | None = None
     more: tuple[str, ...] = ()
     choices: dict[str, str] = field(default_factory=dict)

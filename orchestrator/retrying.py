@@ -9,12 +9,15 @@ from orchestrator.intake import Outcome
 from orchestrator.logs import printable
 from states.effects import AddParticipant, AskBot, Effect
 from states.events import BotFailed, ConversationClosed, CustomerOptedOut, EffectFailed
+from states.flexing import IN_FLEX, OPENING
 from storage.lanes import Due
 from storage.outbox import CREATES
 from storage.reach import STOPPED
 from storage.talk import OPTED_OUT
 
 SEARCH_DEADLINE_S = 30.0
+# While Flex is being asked the customer hears nothing either; each call has this long.
+FLEX_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,9 @@ def after_failure(due: Due, effect: Effect, error: Exception, now: int, patience
         return Outcome("rejected", _failed(due, effect, text), error=text)
     doubtful = _is_doubtful(due, error)
     wait_ms = round(_wait_s(due, error, doubtful, patience) * 1000)
-    # Credentials come back and so does a CRM: neither fails anything, however long it takes.
-    patient = isinstance(error, Held | CrmUnavailable)
+    # Credentials come back and so does a CRM: neither fails anything, however long it takes. Flex may fail, for its
+    # customer is served here.
+    patient = isinstance(error, Held | CrmUnavailable) and due.kind not in IN_FLEX
     if not patient and now + wait_ms > due.created_at + _deadline_s(due, patience) * 1000:
         return Outcome("parked", _failed(due, effect, text), error=text)
     return Outcome("ambiguous" if doubtful else "retrying", error=text, retry_at=now + wait_ms)
@@ -61,6 +65,8 @@ def _deadline_s(due: Due, patience: Patience) -> float:
     """While a certain worker is looked for the customer hears nothing, so that is given up much earlier."""
     if due.kind in ("find_worker", "find_last"):
         return min(SEARCH_DEADLINE_S, patience.effect_deadline_s)
+    if due.kind in OPENING:
+        return min(FLEX_DEADLINE_S, patience.effect_deadline_s)
     return patience.effect_deadline_s
 
 

@@ -15,6 +15,8 @@ from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.directory import Directory
 from orchestrator.dispatcher import Dispatcher
 from orchestrator.feed import Feed
+from orchestrator.flex_transfers import Transfers
+from orchestrator.flex_watch import FlexWatch
 from orchestrator.intake import Intake
 from orchestrator.looker import Looker
 from orchestrator.membership import Membership
@@ -62,6 +64,8 @@ class Service:
     hold: AccountHold
     acts: Acts
     feed: Feed
+    transfers: Transfers
+    flex_watch: FlexWatch | None
     ready: bool = False
     _probed_at: float = float("-inf")
     _hindrance: str | None = None
@@ -90,6 +94,8 @@ class Service:
         else:
             loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
             loops.append(self.retention.run)
+            if self.flex_watch is not None:
+                loops.append(self.flex_watch.run)
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
         reached("start.after")

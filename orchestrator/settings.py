@@ -182,6 +182,7 @@ AccountSid = Annotated[str, Field(pattern="^AC[0-9a-fA-F]{32}$"), Expected("AC a
 WorkspaceSid = Annotated[str, Field(pattern="^WS[0-9a-fA-F]{32}$"), Expected("WS and 32 hexadecimal digits")]
 QueueSid = Annotated[str, Field(pattern="^WQ[0-9a-fA-F]{32}$"), Expected("WQ and 32 hexadecimal digits")]
 ServiceSid = Annotated[str, Field(pattern="^MG[0-9a-fA-F]{32}$"), Expected("MG and 32 hexadecimal digits")]
+WorkflowSid = Annotated[str, Field(pattern="^WW[0-9a-fA-F]{32}$"), Expected("WW and 32 hexadecimal digits")]
 Sender = Annotated[str, AfterValidator(_sender), Expected("a sender such as +33100000000")]
 Senders = Annotated[
     dict[str, str],
@@ -305,6 +306,14 @@ class Settings(BaseSettings):
     crm_country: Country | None = Field(
         None, description="whose the numbers without a country code in Salesforce or HubSpot are"
     )
+    flex_account_sid: AccountSid | None = Field(None, description="the Flex account customers are handed to")
+    flex_auth_token: Token | None = Field(None, description="signs that account's webhooks and REST calls")
+    flex_workspace_sid: WorkspaceSid | None = Field(None, description="that account's TaskRouter workspace")
+    flex_workflow_sid: WorkflowSid | None = Field(None, description="the workflow that routes the customers there")
+    flex_api_url: BaseAddress | None = Field(
+        None, repr=False, description="replaces scheme and host of every REST call to that account"
+    )
+    flex_transfer_token: Token | None = Field(None, description="bearer token of /flex-transfer, beside ADMIN_TOKEN")
     bot: BotName = Field(
         "menu", description="menu (built in), http, rasa, dialogflow, watson, clu, openai or anthropic"
     )
@@ -383,6 +392,11 @@ class Settings(BaseSettings):
         tokens = (self.twilio_auth_token, self.twilio_auth_token_secondary)
         return tuple(token.get_secret_value() for token in tokens if token)
 
+    @cached_property
+    def flex_signing_tokens(self) -> tuple[str, ...]:
+        """The auth token of the Flex account, none without one."""
+        return (self.flex_auth_token.get_secret_value(),) if self.flex_auth_token else ()
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, passwords inside URLs included: what no output may show.
@@ -391,13 +405,14 @@ class Settings(BaseSettings):
         """
         values = [getattr(self, name) for name in type(self).model_fields]
         plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-        plain = [value for value in plain if value != seeds.AUTH_TOKEN]
+        plain = [value for value in plain if value not in (seeds.AUTH_TOKEN, seeds.FLEX_AUTH_TOKEN)]
         urls = (
             self.database_url,
             self.strapi_url,
             self.salesforce_url,
             self.bot_url,
             self.twilio_api_url,
+            self.flex_api_url,
             self.public_url,
         )
         passwords = [urlsplit(url).password for url in urls if url]
@@ -446,7 +461,23 @@ def _derived(given: Mapping[str, Any], sandbox: bool) -> dict[str, Any]:
         prefixes = {"+33": "FR", "+44": "UK", "+": "XX"}
         names = {prefix: f"FRONTLINE_PROXY_NUMBER_{country}" for prefix, country in prefixes.items()}
         derived["PROXY_NUMBERS"] = {p: given[name] for p, name in names.items() if name in given}
-    return {**derived, **_sandbox_account(given)} if sandbox else derived
+    return {**derived, **_sandbox_account(given), **_sandbox_flex(given)} if sandbox else derived
+
+
+FLEX_VARIABLES = ("FLEX_ACCOUNT_SID", "FLEX_AUTH_TOKEN", "FLEX_WORKSPACE_SID", "FLEX_WORKFLOW_SID")
+
+
+def _sandbox_flex(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The second account of the sandbox, unless another is set."""
+    if given.keys() & set(FLEX_VARIABLES):
+        return {}
+    return {
+        "FLEX_ACCOUNT_SID": seeds.FLEX_ACCOUNT_SID,
+        "FLEX_AUTH_TOKEN": seeds.FLEX_AUTH_TOKEN,
+        "FLEX_WORKSPACE_SID": seeds.FLEX_WORKSPACE_SID,
+        "FLEX_WORKFLOW_SID": seeds.FLEX_WORKFLOW_SID,
+        "FLEX_API_URL": given.get("FLEX_API_URL", f"http://127.0.0.1:{given.get('SANDBOX_PORT', 8081)}"),
+    }
 
 
 def _prefix_of(channel: str) -> str:
@@ -480,6 +511,10 @@ def _missing_partners(given: Mapping[str, Any]) -> Iterator[str]:
     oidc = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
     for missing in [name for name in oidc if name not in given and given.keys() & set(oidc)]:
         yield f"{missing}: found nothing, expected a value: set {', '.join(oidc)}, or none of them"
+    for missing in [name for name in FLEX_VARIABLES if name not in given and given.keys() & set(FLEX_VARIABLES)]:
+        yield f"{missing}: found nothing, expected a value: set {', '.join(FLEX_VARIABLES)}, or none of them"
+    if "FLEX_ACCOUNT_SID" in given and given["FLEX_ACCOUNT_SID"] == given.get("TWILIO_ACCOUNT_SID"):
+        yield "FLEX_ACCOUNT_SID: found the account of TWILIO_ACCOUNT_SID, expected another one"
     if _lower(given.get("CRM")) == "strapi":
         if "STRAPI_URL" not in given:
             yield "STRAPI_URL: found nothing, expected an address because CRM is strapi"

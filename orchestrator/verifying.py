@@ -17,7 +17,7 @@ from orchestrator.again import decided_again
 from states.conversation import Conversation
 from states.table import INITIAL
 from storage import codec
-from storage.outbox import CREATES
+from storage.outbox import SENDS
 from storage.schema import OPEN_STATUSES, conversation, history, inbox, outbox
 
 FINAL_STATUSES = ("done", "skipped", "rejected", "parked")
@@ -194,7 +194,7 @@ def done_and_ledger_agree(stores: Stores) -> Iterator[str]:
     created = set(_created(stores.ledger or ()))
     rows = {
         row.key: row.status
-        for row in stores.connection.execute(select(outbox.c.key, outbox.c.status).where(outbox.c.kind.in_(CREATES)))
+        for row in stores.connection.execute(select(outbox.c.key, outbox.c.status).where(outbox.c.kind.in_(SENDS)))
     }
     yield from (
         f"{key}: done, but never created" for key, status in rows.items() if status == "done" and key not in created

@@ -34,6 +34,27 @@ class Claim:
     named: bool
 
 
+FLEX = "flex"
+"""The identity of the worker a conversation shows while Flex has its customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlexStay:
+    """A customer's stay in Flex, another account. `key`: the conversation and the version that asked for it; `sid`: its
+    conversation there, empty until it is made; `upto`: the last index that is in the history which went with him;
+    `seen`: the last index there that was passed on; `joined`: Flex has him; `agents`: who is in it there;
+    `queued_since`: he was in the queue before."""
+
+    key: str
+    sid: str = ""
+    upto: int = -1
+    seen: int = -1
+    joined: bool = False
+    agents: tuple[str, ...] = ()
+    queued_since: int | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One conversation at one version. Times are milliseconds since 1970.
@@ -47,6 +68,7 @@ class Conversation:
     him, which nobody has checked; `offered`: the choices of the bot's last answer; `queue`: the task queue he is
     looked for or waits in, None for the configured one;
     `silenced` are the addresses of those customers who have said STOP: as long as there are any, nothing is said.
+    `flex`: the customer is on his way to another account, or there.
     """
 
     sid: ConversationSid
@@ -74,6 +96,7 @@ class Conversation:
     offered: dict[str, str] | None = None
     queue: str | None = None
     silenced: tuple[str, ...] = ()
+    flex: FlexStay | None = None
 
 
 class KeyedEffect(NamedTuple):

@@ -3,10 +3,10 @@
 A writer appends effects or notes what to remember; it does nothing else, so a draft that is dropped has done nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from states import calls, texts
 from states.conversation import Claim, Conversation, KeyedEffect, Present, Profile
@@ -14,6 +14,7 @@ from states.effects import (
     AddParticipant,
     AskBot,
     CloseConversation,
+    CloseInFlex,
     Effect,
     FindCustomer,
     FindLast,
@@ -27,27 +28,18 @@ from states.effects import (
     SetWorkerAttributes,
 )
 from states.events import Event, MessageReceived
+from states.flexing import Flexing
 from states.guards import Guards
+from states.marks import writes
 from states.names import ParticipantSid, snake_case
 from states.policy import chosen, read_choice
 
-Writer = TypeVar("Writer", bound=Callable[["Draft"], None])
 # All that a snapshot holds, in the order its class takes it: `dataclasses.replace` costs twice as much.
 _fields = attrgetter(*(field.name for field in fields(Conversation)))
 
 
-def writes(*effects: type) -> Callable[[Writer], Writer]:
-    """Say which effects a writer may append, for the diagram and for whoever reads it."""
-
-    def mark(writer: Writer) -> Writer:
-        writer.kinds = [snake_case(effect.__name__) for effect in effects]  # type: ignore[attr-defined]
-        return writer
-
-    return mark
-
-
 @dataclass(slots=True, eq=False)
-class Draft(Guards):
+class Draft(Guards, Flexing):
     """One event against one snapshot. `next` is the snapshot being written, which nobody else has before the decision;
     `row` the row of the table that fired."""
 
@@ -238,6 +230,12 @@ class Draft(Guards):
     def find_worker(self) -> None:
         """Look for the worker the bot named, or the customer called."""
         self._ask_for(FindWorker(self.event.identity, self.next.turn))
+
+    @writes(CloseInFlex)
+    def relieve_flex(self) -> None:
+        """If we assigned the worker who joined, Flex is relieved too."""
+        if self.was_claimed():
+            self.leave_flex()
 
     @writes(FindWorker)
     def find_worker_quietly(self) -> None:

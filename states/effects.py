@@ -147,6 +147,77 @@ class SetWorkerAttributes:
     last_accepted_task_time: int
 
 
+# What goes to Flex, another account: one lane, so that it is in order there, and delays nothing here.
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInFlex:
+    """Make the conversation of a stay in Flex, named after the customer. `stay`: its key."""
+
+    lane: ClassVar[str] = "flex"
+    stay: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyToFlex:
+    """Bring the messages up to this index there, and whatever is not the customer's since."""
+
+    lane: ClassVar[str] = "flex"
+    stay: str
+    flex_sid: str
+    upto: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InviteFlex:
+    """Ask Flex for an agent in that conversation. `attributes`: what the routing there may go by."""
+
+    lane: ClassVar[str] = "flex"
+    stay: str
+    flex_sid: str
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayToFlex:
+    """Publish the customer's message there. `message_sid`: the one here."""
+
+    lane: ClassVar[str] = "flex"
+    stay: str
+    flex_sid: str
+    author: str
+    body: str
+    message_sid: MessageSid
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFlex:
+    """See what is new there. `left`: somebody has left."""
+
+    lane: ClassVar[str] = "flex_read"
+    flex_sid: str
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInFlex:
+    """Close the conversation there, though ours may be closed already."""
+
+    lane: ClassVar[str] = "flex_end"
+    flex_sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveNote:
+    """Note something for the workers, which the customer never sees."""
+
+    lane: ClassVar[str] = "side"
+    author: str
+    body: str
+
+
 Effect = (
     SendMessage
     | SendTemplate
@@ -161,11 +232,21 @@ Effect = (
     | SetFriendlyName
     | SetParticipantAttributes
     | SetWorkerAttributes
+    | OpenInFlex
+    | CopyToFlex
+    | InviteFlex
+    | RelayToFlex
+    | ReadFlex
+    | CloseInFlex
+    | LeaveNote
 )
 
 
 def lane_of(effect: Effect, conversation_sid: ConversationSid) -> str:
-    """The lane of an effect: `CH…/customer`, `…/ask`, `…/find` or `…/side`, or `WK…` for one worker's attributes."""
+    """The lane of an effect: `CH…/customer`, `…/ask`, `…/find` or `…/side`, or `WK…` for one worker's attributes. What
+    must be done for a conversation that is closed has a lane of another beginning."""
     if isinstance(effect, SetWorkerAttributes):
         return effect.worker_sid
+    if isinstance(effect, CloseInFlex):
+        return f"{effect.lane}/{conversation_sid}"
     return f"{conversation_sid}/{effect.lane}"

@@ -10,7 +10,8 @@ from typing import Literal
 from states.calls import Outcome
 from states.names import MessageSid, ParticipantSid, WorkerSid
 
-Route = Literal["no", "agent", "email", "queue", "last"]
+Route = Literal["no", "agent", "email", "queue", "last", "flex"]
+Goal = Literal["bot", "agent", "email"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class WorkerLeft:
 @dataclass(frozen=True, slots=True)
 class BotReplied:
     """The bot's answer to one message. `identity` is the address it names when `route` is `email`; `turn` is the turn
-    of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured.
+    of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured, `flex` true where
+    Flex is.
 
     `more`: texts after `message`. `choices`: what is offered, and what the bot is told when it is chosen. `queue`: the
     task queue when `route` is `queue`, None for the usual one. `told`: what the bot learned of the customer. `again`:
@@ -87,6 +89,7 @@ class BotReplied:
     told: dict[str, str] | None = None
     again: bool = False
     closes: bool = False
+    flex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +269,76 @@ class CallMissed:
     direction: str = "inbound"
 
 
+@dataclass(frozen=True, slots=True)
+class HandedToFlex:
+    """Somebody gave the customer to Flex, another account."""
+
+    by: str = ""
+    reason: str = ""
+
+
+# What Flex tells. `stay`: the key of the stay it is about; `flex_sid`: the conversation there.
+
+
+@dataclass(frozen=True, slots=True)
+class FlexOpened:
+    """The stay's conversation is there. `upto`: how far ours was read then."""
+
+    stay: str
+    flex_sid: str
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlexJoined:
+    """Flex has taken the customer: an Interaction brings agents into the conversation."""
+
+    stay: str
+    flex_sid: str
+    interaction_sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlexStirred:
+    """Something happened there. `left`: somebody has left."""
+
+    flex_sid: str
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlexWrote:
+    """An agent wrote there."""
+
+    flex_sid: str
+    message_sid: MessageSid
+    index: int
+    author: str
+    body: str
+    media: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FlexSeen:
+    """Who is there now, and whether it is over there."""
+
+    flex_sid: str
+    agents: tuple[str, ...] = ()
+    ended: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTransferred:
+    """Flex gave us a customer. `to`: where he goes; `identity`: the worker's, for `email`; `routable`: whether anybody
+    can be looked for."""
+
+    key: str
+    to: Goal
+    identity: str | None = None
+    routable: bool = True
+
+
 Event = (
     ConversationStarted
     | CustomerJoined
@@ -291,4 +364,11 @@ Event = (
     | CloseAsked
     | CallEnded
     | CallMissed
+    | HandedToFlex
+    | FlexOpened
+    | FlexJoined
+    | FlexStirred
+    | FlexWrote
+    | FlexSeen
+    | CustomerTransferred
 )

@@ -33,8 +33,9 @@ class Guards:
         return self._bot_has_turn() and self.event.route == "last" and self.event.routable is True
 
     def bot_asks_in_vain(self) -> bool:
-        """The bot answers this turn and routes, but there is no workspace to route in."""
-        return self._bot_has_turn() and self.event.route != "no" and self.event.routable is False
+        """The bot answers this turn and routes, but there is no workspace to route in, or no Flex."""
+        way = self.event.flex if self.event.route == "flex" else self.event.routable
+        return self._bot_has_turn() and self.event.route != "no" and way is False
 
     def bot_closes(self) -> bool:
         """The bot answers this turn, routes nowhere and has nothing more to say."""
@@ -107,8 +108,10 @@ class Guards:
         return self._withdrawn(self.event.identity) is not None and not self.was_claimed()
 
     def nobody_is_left(self) -> bool:
-        """The participant who leaves is the last worker."""
-        return all(worker.participant_sid == self.event.participant_sid for worker in self.before.workers)
+        """The participant who leaves is the last worker, and Flex has not got the customer."""
+        return not self._is_in_flex() and all(
+            worker.participant_sid == self.event.participant_sid for worker in self.before.workers
+        )
 
     def anyone_could_not_join(self) -> bool:
         """The longest idle worker could not be added; another may."""
@@ -150,6 +153,9 @@ class Guards:
         return self.before.claim is None and self.caller_wants_worker()
 
     # What guards and writers both ask
+
+    def _is_in_flex(self) -> bool:
+        return self.before.flex is not None and self.before.flex.joined
 
     def _silenced(self) -> tuple[str, ...]:
         """Who has said STOP, as the message tells it of its author where it does."""

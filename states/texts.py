@@ -22,6 +22,10 @@ LAST_NOT_FOUND = "I could not find the person you talked to last. I am looking f
 BOT_TROUBLE = "I am sorry, I have trouble understanding right now. Let me find somebody for you."
 BOT_TROUBLE_ALONE = "I am sorry, I have trouble understanding right now. Please try again in a moment."
 ASK_AGAIN = "I am sorry, I did not understand that. Could you say it in other words?"
+FLEX_LOST = (
+    "Your last message could not be passed on to the person you were talking to. Please send it again: with the email "
+    "address of the person you want, or AGENT."
+)
 
 ENGLISH = {
     "welcome": WELCOME,
@@ -33,6 +37,7 @@ ENGLISH = {
     "bot_trouble": BOT_TROUBLE,
     "bot_trouble_alone": BOT_TROUBLE_ALONE,
     "ask_again": ASK_AGAIN,
+    "flex_lost": FLEX_LOST,
     "last_is_away": LAST_IS_AWAY,
     "last_not_found": LAST_NOT_FOUND,
 }
@@ -57,6 +62,10 @@ SPANISH = {
     "bot_trouble": "Lo siento, ahora me cuesta entenderle. Voy a buscar a alguien que le ayude.",
     "bot_trouble_alone": "Lo siento, ahora me cuesta entenderle. Inténtelo de nuevo dentro de un momento.",
     "ask_again": "Lo siento, no le he entendido. ¿Puede decirlo con otras palabras?",
+    "flex_lost": (
+        "Su último mensaje no ha llegado a la persona con quien hablaba. Envíelo de nuevo: con el correo electrónico de"
+        " la persona que busca, o AGENT."
+    ),
     "last_is_away": "{name} no está en este momento. Voy a buscar a otra persona que le ayude.",
     "last_not_found": (
         "No he encontrado a la persona con la que habló la última vez. Voy a buscar a otra persona que le ayude."
@@ -84,6 +93,10 @@ FRENCH = {
     "bot_trouble": "Je suis désolé, j'ai du mal à vous comprendre. Je vais chercher quelqu'un pour vous.",
     "bot_trouble_alone": "Je suis désolé, j'ai du mal à vous comprendre. Réessayez dans un instant.",
     "ask_again": "Je suis désolé, je n'ai pas compris. Pouvez-vous le dire autrement ?",
+    "flex_lost": (
+        "Votre dernier message n'a pas pu être transmis à la personne qui vous répondait. Renvoyez-le : avec l'adresse"
+        " électronique de la personne souhaitée, ou AGENT."
+    ),
     "last_is_away": "{name} n'est pas là pour l'instant. Je cherche quelqu'un d'autre qui puisse vous aider.",
     "last_not_found": (
         "Je n'ai pas trouvé la personne à qui vous avez parlé la dernière fois. Je cherche quelqu'un d'autre qui puisse"

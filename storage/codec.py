@@ -13,7 +13,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, cast, get_args
 
 from states.calls import Call
-from states.conversation import Claim, Conversation, Present, Profile
+from states.conversation import Claim, Conversation, FlexStay, Present, Profile
 from states.effects import Effect
 from states.events import Event
 from states.facts import Fact
@@ -120,6 +120,8 @@ def _conversation(data: dict[str, Any]) -> Conversation:
         data["customer"] = Profile(**data["customer"])
     if data.get("claim") is not None:
         data["claim"] = Claim(**data["claim"])
+    if data.get("flex") is not None:
+        data["flex"] = FlexStay(**data["flex"] | {"agents": tuple(data["flex"].get("agents", ()))})
     for name in ("workers", "leaving"):
         if name in data:
             data[name] = tuple(Present(**worker) for worker in data[name])

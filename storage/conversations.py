@@ -90,6 +90,19 @@ def open_after(connection: Connection, after: int, limit: int) -> list[Row[Any]]
     return list(connection.execute(query))
 
 
+def in_flex_after(connection: Connection, after: int, limit: int) -> list[tuple[int, str]]:
+    """Conversations (id, sid) whose customer is in Flex or on his way there, after an id, in the order of id. No text
+    of a snapshot's field can look like the name of this one, for its quotes are escaped."""
+    query = (
+        select(conversation.c.id, conversation.c.sid)
+        .where(conversation.c.state.in_(("routing", "with_worker")), conversation.c.id > after)
+        .where(conversation.c.snapshot.contains('"flex":{'))
+        .order_by(conversation.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.sid) for row in connection.execute(query)]
+
+
 def count_by_state(connection: Connection) -> dict[str, int]:
     """State to the number of conversations in it."""
     rows = connection.execute(select(conversation.c.state, func.count()).group_by(conversation.c.state))

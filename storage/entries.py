@@ -1,12 +1,12 @@
 """Entries: one message of a thread, or one call, as people read it, made of the row that it stands in."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from states.effects import SendMessage, SendTemplate
+from states.effects import RelayToFlex, SendMessage, SendTemplate
 from states.events import CallEnded, CallMissed, MessageReceived
 from states.roles import is_channel_address
 from storage import codec
@@ -19,6 +19,7 @@ Side = Literal["customer", "worker", "program"]
 Kind = Literal["message", "call"]
 Status = Literal["sending", "sent", "delivered", "read", "failed"]
 PROGRAM = "system"
+NOT_PASSED_ON = "It was not passed on to Flex."
 NOT_SENT = "It was not sent: the conversation was closed before, or it was skipped."
 # Twilio Docs, "Error and Warning Dictionary", 63016.
 OUTSIDE_WINDOW_CODE = 63016
@@ -27,8 +28,9 @@ OUTSIDE_WINDOW_CODE = 63016
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One message of a thread. `index`: None while it is on its way; `media`: how many pictures; `at`: milliseconds
-    since 1970; `status`: None for a customer's; `error`: why it failed, a sentence; `key`: that of the effect that
-    sends it, by which one that failed can be retried. A call has no index, and its `body` says what came of it."""
+    since 1970; `status`: how far it got, a customer's in Flex, and None for one that is not passed on; `error`: why it
+    failed, a sentence; `key`: that of the effect that sends it, by which one that failed can be retried. A call
+    has no index, and its `body` says what came of it."""
 
     index: int | None
     message_sid: str | None
@@ -96,6 +98,23 @@ def under_way(row: Any) -> Entry | None:
         why = f"It was not sent: {row.last_error}." if row.last_error in HINDRANCES else NOT_SENT
         return None if author == PROGRAM else Entry(None, None, *about, "failed", why)
     return Entry(None, None, *about, "sending", None, row.key)
+
+
+def passed_on(entry: Entry, rows: Iterable[Any]) -> Entry:
+    """A customer's message with how far it got in Flex, by the rows of the outbox that pass it on; the worst counts."""
+    statuses = [row.status for row in rows]
+    if not statuses:
+        return entry
+    if any(status in (*GIVEN_UP, "skipped") for status in statuses):
+        return replace(entry, status="failed", error=NOT_PASSED_ON)
+    return replace(entry, status="sent" if set(statuses) == {"done"} else "sending")
+
+
+def message_of_relay(row: Any) -> str:
+    """The SID of the customer's message that a row of the outbox passes on."""
+    effect = codec.decode(row.payload)
+    assert isinstance(effect, RelayToFlex)
+    return effect.message_sid
 
 
 def _side_of(author: str, customers: Collection[str]) -> Side:

@@ -11,7 +11,9 @@ from storage.schema import is_open, is_waiting, outbox, replica
 from storage.unit import Unit
 
 # Twilio has no idempotency key for creating a message: whether it was sent is looked up before it is sent again.
-CREATES = ("send_message", "send_template")
+SENDS = ("send_message", "send_template")
+# So it is with what is created in Flex.
+CREATES = (*SENDS, "copy_to_flex", "invite_flex", "relay_to_flex")
 
 
 def running(unit: Unit, owner: int) -> dict[str, int]:
@@ -77,7 +79,7 @@ def authors(unit: Unit, keys: Collection[str]) -> dict[str, str]:
     if not keys:
         return {}
     unit.lanes.close_rows()
-    sent = (outbox.c.key.in_(keys), outbox.c.kind.in_(CREATES))
+    sent = (outbox.c.key.in_(keys), outbox.c.kind.in_(SENDS))
     rows = unit.connection.execute(select(outbox.c.key, outbox.c.payload).where(*sent))
     return {row.key: codec.decode(row.payload).author for row in rows}
 

@@ -29,8 +29,8 @@ from sqlalchemy import (
 
 from states.conversation import Conversation
 from storage import codec
-from storage.entries import Entry, called, published, received, under_way
-from storage.outbox import CREATES
+from storage.entries import Entry, called, message_of_relay, passed_on, published, received, under_way
+from storage.outbox import SENDS
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
 from storage.unit import Unit
 
@@ -39,7 +39,8 @@ __all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thr
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
 _IS_A_CALL = history.c.trigger.in_([literal_column("'call_ended'"), literal_column("'call_missed'")])
-_SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in CREATES])
+_SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in SENDS])
+_RELAYS = outbox.c.kind == literal_column("'relay_to_flex'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,11 @@ def thread(connection: Connection, sid: str, before: int | None = None, limit: i
     # A message may stand in both; what was decided about it is what it is.
     for row in connection.execute(_received(connection, sid, before, limit)):
         entries[row.message_index] = received(row)
-    found = [entries[index] for index in sorted(entries, key=lambda index: index or 0)]
+    relays = _relays(connection, sid)
+    found = [
+        passed_on(entries[index], relays.get(entries[index].message_sid or "", ()))
+        for index in sorted(entries, key=lambda index: index or 0)
+    ]
     waiting = _under_way(connection, sid) if before is None else []
     return _with_calls(connection, sid, found, before, limit) + waiting, len(found) > limit
 
@@ -161,6 +166,15 @@ def _index_of(connection: Connection) -> ColumnElement[int]:
         found = func.substring(history.c.event, literal('"index":([0-9]+)'))
         return cast(found, BigInteger)
     return cast(func.json_extract(history.c.event, literal("$.index")), BigInteger)
+
+
+def _relays(connection: Connection, sid: str) -> dict[str, list[Any]]:
+    """The rows of the outbox that pass the customer's messages on to Flex, by the message."""
+    query = select(outbox.c.status, outbox.c.payload).where(of_conversation(literal(sid)), _RELAYS)
+    found: dict[str, list[Any]] = {}
+    for row in connection.execute(query):
+        found.setdefault(message_of_relay(row), []).append(row)
+    return found
 
 
 def _under_way(connection: Connection, sid: str) -> list[Entry]:

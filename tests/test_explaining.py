@@ -35,7 +35,10 @@ def test_the_rows_before_it_tell_which_guard_said_no() -> None:
     assert [(c.row, c.fired, [g.held for g in c.guards]) for c in told.candidates] == [
         ("awaiting_choice/bot_replied[bot_names_worker]", False, [False]),
         ("awaiting_choice/bot_replied[bot_asks_for_anyone]", False, [False]),
+        ("awaiting_choice/bot_replied[bot_asks_for_flex]", False, [False]),
+        ("awaiting_choice/bot_replied[bot_asks_for_last]", False, [False]),
         ("awaiting_choice/bot_replied[bot_asks_in_vain]", False, [False]),
+        ("awaiting_choice/bot_replied[bot_closes]", False, [False]),
         ("awaiting_choice/bot_replied[bot_has_turn]", True, [True]),
         ("awaiting_choice/bot_replied", False, []),
     ]

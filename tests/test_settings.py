@@ -44,6 +44,12 @@ DEFAULTS = {
     "SALESFORCE_CLIENT_SECRET": "none",
     "HUBSPOT_TOKEN": "none",
     "CRM_COUNTRY": "none",
+    "FLEX_ACCOUNT_SID": "none",
+    "FLEX_AUTH_TOKEN": "none",
+    "FLEX_WORKSPACE_SID": "none",
+    "FLEX_WORKFLOW_SID": "none",
+    "FLEX_API_URL": "none",
+    "FLEX_TRANSFER_TOKEN": "none",
     "BOT": "menu",
     "BOT_URL": "none",
     "BOT_TIMEOUT_S": "10",
@@ -403,6 +409,32 @@ def test_importing_the_settings_brings_no_server_and_no_database() -> None:
     script = "import sys, orchestrator.settings; print(*{'aiohttp', 'sqlalchemy', 'twilio'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+FLEX = {
+    "FLEX_ACCOUNT_SID": "AC" + "9" * 32,
+    "FLEX_AUTH_TOKEN": "secret",
+    "FLEX_WORKSPACE_SID": "WS" + "9" * 32,
+    "FLEX_WORKFLOW_SID": "WW" + "9" * 32,
+}
+
+
+@pytest.mark.parametrize("missing", FLEX)
+def test_flex_is_set_whole_or_not_at_all(missing: str) -> None:
+    assert loaded(**FLEX).flex_signing_tokens == ("secret",)
+    assert loaded().flex_account_sid is None
+    (fault,) = faults(**CREDENTIALS, **{name: value for name, value in FLEX.items() if name != missing})
+    assert fault.startswith(f"{missing}: found nothing")
+
+
+def test_flex_is_another_account() -> None:
+    (fault,) = faults(**CREDENTIALS, **FLEX | {"FLEX_ACCOUNT_SID": CREDENTIALS["TWILIO_ACCOUNT_SID"]})
+    assert fault.startswith("FLEX_ACCOUNT_SID: found the account of TWILIO_ACCOUNT_SID")
+
+
+def test_the_sandbox_has_a_flex_of_its_own_unless_another_is_set() -> None:
+    assert Settings.load({}).flex_account_sid == seeds.FLEX_ACCOUNT_SID
+    assert Settings.load(FLEX).flex_account_sid == FLEX["FLEX_ACCOUNT_SID"]
 
 
 def test_who_covers_for_whom_is_compared_in_any_letter_case() -> None:

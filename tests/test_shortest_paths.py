@@ -6,7 +6,16 @@ import pytest
 
 from states.conversation import Conversation
 from states.decide import decide
-from states.events import BotReplied, CallMissed, ConversationClosed, Event, MessageReceived, WorkerJoined, WorkerLeft
+from states.events import (
+    BotReplied,
+    CallMissed,
+    ConversationClosed,
+    CustomerTransferred,
+    Event,
+    MessageReceived,
+    WorkerJoined,
+    WorkerLeft,
+)
 from states.names import ConversationSid, MessageSid, ParticipantSid
 from states.table import INITIAL, OPEN, STATES, TRANSITIONS
 
@@ -25,6 +34,7 @@ EVENTS: dict[str, Event] = {
     "message_received": MessageReceived(MessageSid("IM1"), 0, "+15550100001", "agent"),
     "bot_replied": BotReplied(MessageSid("IM1"), "One moment.", "agent", 0),
     "call_missed": CallMissed("CA1", "no_answer", "ada@example.test", wanted=True),
+    "customer_transferred": CustomerTransferred("key-0001", "agent"),
     "worker_joined": WorkerJoined("ada@example.test", ADAS),
     "worker_left": WorkerLeft(ADAS, "ada@example.test"),
     "conversation_closed": ConversationClosed(),

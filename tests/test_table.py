@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from states.check import check
-from states.conversation import Claim, Conversation, Present
+from states.conversation import Claim, Conversation, FlexStay, Present
 from states.decide import MACHINE, decide, triggers_in
 from states.diagram import effects_of
 from states.draft import Draft
@@ -24,9 +24,16 @@ from states.events import (
     CustomerJoined,
     CustomerOptedIn,
     CustomerOptedOut,
+    CustomerTransferred,
     EffectFailed,
     Event,
+    FlexJoined,
+    FlexOpened,
+    FlexSeen,
+    FlexStirred,
+    FlexWrote,
     HandedToBot,
+    HandedToFlex,
     HandedToQueue,
     HandedToWorker,
     LastWorkerAway,
@@ -63,6 +70,12 @@ ADA_LEAVING = {"leaving": (Present(ADA, ADAS),)}
 ADA_UNWANTED = {"withdrawn": (Claim(ADA, WORKER, 5, named=False),)}
 SILENCED = {"silenced": ("+15550100001",)}
 BOB_RELIEVED = BOB_HERE | ANYONE_CLAIMED | {"relieved": (BOBS,)}
+
+STAY, THERE = "CH1/5", "CH9"
+FLEX_ASKED = {"flex": FlexStay(STAY)}
+FLEX_ASKED_IN_QUEUE = {"flex": FlexStay(STAY, queued_since=NOW - 1000)}
+FLEX_OPENED = {"flex": FlexStay(STAY, THERE, upto=-1)}
+IN_FLEX = {"flex": FlexStay(STAY, THERE, upto=-1, joined=True, agents=("lin",))}
 
 # Events.
 WROTE = MessageReceived(MESSAGE, 0, "+15550100001", "Hello")
@@ -106,9 +119,23 @@ CALLED = CallEnded("CA1", "answered", ADA, 60)
 HUNG_UP = CallMissed("CA1", "hung_up", ADA)
 CALLED_ADA = CallMissed("CA1", "no_answer", ADA, wanted=True)
 
+TO_FLEX = HandedToFlex("bob", "a refund")
+FOR_FLEX = BotReplied(MESSAGE, "One moment.", "flex", TURN, flex=True)
+OPENED, JOINED = FlexOpened(STAY, THERE, 3), FlexJoined(STAY, THERE, "KD1")
+STIRRED, LIN_WROTE = FlexStirred(THERE), FlexWrote(THERE, MESSAGE, 4, "lin", "Hello")
+LIN_IS_THERE, ENDED = FlexSeen(THERE, ("lin",)), FlexSeen(THERE, (), ended=True)
+NOT_OPENED = EffectFailed("CH1/5/0", "open_in_flex", "Rejected")
+NOT_RELAYED = EffectFailed("CH1/6/0", "relay_to_flex", "Rejected")
+FROM_FLEX = CustomerTransferred("key-0001", "bot")
+FROM_FLEX_TO_ADA = CustomerTransferred("key-0001", "email", ADA)
+FROM_FLEX_TO_ANYONE = CustomerTransferred("key-0001", "agent")
+
 SAY, ASK, ADD, REMOVE, CLOSE = "send_message", "ask_bot", "add_participant", "remove_participant", "close_conversation"
 WHO, FIND, LAST, LONGEST_IDLE = "find_customer", "find_worker", "find_last", "find_longest_idle"
 NAME, ATTRIBUTES, ASSIGNED = "set_friendly_name", "set_participant_attributes", "set_worker_attributes"
+
+OPEN_THERE, COPY, INVITE, RELAY = "open_in_flex", "copy_to_flex", "invite_flex", "relay_to_flex"
+READ_THERE, CLOSE_THERE, NOTE = "read_flex", "close_in_flex", "leave_note"
 
 Case = tuple[str, dict[str, Any], Event, str, str, tuple[str, ...]]
 
@@ -259,8 +286,73 @@ CASES: list[Case] = [
     *stays(["awaiting_choice"], PLAIN, HUNG_UP, "", SAY),
     *stays(["routing"], QUEUED, CALLED_ADA, "waiting_caller_wants_worker", FIND),
     *stays(["routing"], ADA_CLAIMED, CALLED_ADA),
+    *stays(["routing"], FLEX_ASKED, CALLED_ADA, "flex_is_asked"),
     *stays(["routing", "with_worker", "closed"], ADA_HERE, HUNG_UP),
     *stays(["with_worker", "closed"], ADA_HERE, CALLED_ADA),
+    # Flex, another account.
+    ("awaiting_choice", PLAIN, FOR_FLEX, "bot_asks_for_flex", "routing", (SAY, OPEN_THERE)),
+    *stays(["awaiting_choice"], PLAIN, replace(FOR_FLEX, flex=False), "bot_asks_in_vain", SAY),
+    *stays(["routing"], FLEX_ASKED, NAMED_LATE, "flex_is_asked"),
+    *stays(["routing"], FLEX_ASKED, WROTE_ADDRESS, "flex_is_asked"),
+    *stays(["routing"], FLEX_OPENED, WROTE_ADDRESS, "flex_is_asked", RELAY),
+    *stays(["with_worker"], IN_FLEX, WROTE, "", RELAY),
+    ("awaiting_choice", PLAIN, TO_FLEX, "", "routing", (OPEN_THERE,)),
+    *stays(["routing", "with_worker"], QUEUED, TO_FLEX, "", OPEN_THERE),
+    *stays(["routing", "with_worker"], FLEX_ASKED, TO_FLEX, "flex_is_asked"),
+    *stays(["greeting", "closed"], PLAIN, TO_FLEX),
+    *stays(["routing", "with_worker"], FLEX_ASKED, OPENED, "is_of_this_stay", COPY, INVITE),
+    *stays(STATES, PLAIN, OPENED, "", CLOSE_THERE),
+    *stays(STATES, FLEX_ASKED, replace(OPENED, stay="CH1/4"), "", CLOSE_THERE),
+    ("routing", FLEX_OPENED, JOINED, "is_of_this_stay", "with_worker", ()),
+    *stays(["with_worker"], FLEX_OPENED | BOTH_HERE, JOINED, "is_of_this_stay", REMOVE, REMOVE),
+    *stays(STATES, PLAIN, JOINED, "", CLOSE_THERE),
+    *stays(["routing", "with_worker"], FLEX_OPENED, STIRRED, "is_of_this_flex", READ_THERE),
+    *stays(STATES, PLAIN, STIRRED),
+    *stays(["routing", "with_worker"], IN_FLEX, LIN_WROTE, "is_new_in_flex", SAY),
+    *stays(STATES, PLAIN, LIN_WROTE),
+    *stays(STATES, {"flex": FlexStay(STAY, THERE, seen=4, joined=True)}, LIN_WROTE),
+    *stays(["routing", "with_worker"], FLEX_OPENED, LIN_IS_THERE, "is_of_this_flex"),
+    ("routing", FLEX_OPENED, ENDED, "flex_has_ended", "awaiting_choice", (CLOSE_THERE, SAY)),
+    ("with_worker", IN_FLEX, ENDED, "flex_has_ended,nobody_is_here", "awaiting_choice", (CLOSE_THERE,)),
+    *stays(["with_worker"], IN_FLEX | ADA_HERE, ENDED, "flex_has_ended", CLOSE_THERE),
+    *stays(STATES, PLAIN, ENDED),
+    ("with_worker", FLEX_ASKED | ADA_HERE, ADA_LEFT, "nobody_is_left,flex_is_asked", "routing", ()),
+    *stays(["with_worker"], IN_FLEX | ADA_HERE, ADA_LEFT),
+    ("routing", FLEX_OPENED | ADA_CLAIMED, ADA_JOINED, "", "with_worker", (ASSIGNED, CLOSE_THERE)),
+    *stays(["with_worker"], IN_FLEX | ADA_CLAIMED, ADA_JOINED, "", ASSIGNED, CLOSE_THERE),
+    *stays(["with_worker"], IN_FLEX, ADA_JOINED),
+    *stays(["with_worker"], IN_FLEX, TO_ADA, "nobody_is_on_his_way", ADD),
+    *stays(["routing"], FLEX_OPENED, TO_ADA, "nobody_is_on_his_way", ADD, CLOSE_THERE),
+    ("with_worker", IN_FLEX, TO_QUEUE, "", "routing", (CLOSE_THERE, LONGEST_IDLE)),
+    *stays(["routing"], FLEX_OPENED, TO_QUEUE, "flex_is_asked", CLOSE_THERE, LONGEST_IDLE),
+    ("with_worker", IN_FLEX, TO_BOT, "", "awaiting_choice", (CLOSE_THERE,)),
+    ("routing", FLEX_ASKED, NOT_OPENED, "flex_failed", "awaiting_choice", (NOTE, SAY)),
+    *stays(["routing"], FLEX_ASKED_IN_QUEUE, NOT_OPENED, "flex_failed,was_queued", NOTE, LONGEST_IDLE),
+    *stays(["routing"], FLEX_ASKED, NOT_SEARCHED, "flex_is_asked"),
+    *stays(["routing"], FLEX_ASKED, replace(NOT_OPENED, key="CH1/4/0"), "flex_is_asked"),
+    *stays(["with_worker"], FLEX_ASKED | ADA_HERE, NOT_OPENED, "flex_failed", NOTE),
+    *stays(["with_worker"], IN_FLEX, NOT_OPENED),
+    ("with_worker", IN_FLEX, NOT_RELAYED, "flex_lost,nobody_is_here", "awaiting_choice", (CLOSE_THERE, NOTE, SAY)),
+    *stays(["with_worker"], IN_FLEX | ADA_HERE, NOT_RELAYED, "flex_lost", CLOSE_THERE, NOTE),
+    ("with_worker", IN_FLEX, CLOSED, "", "closed", (CLOSE_THERE,)),
+    *stays(["with_worker"], IN_FLEX, STOP, "says_stop", RELAY),
+    ("routing", FLEX_OPENED, STOP, "says_stop", "awaiting_choice", (CLOSE_THERE,)),
+    # Flex gives us a customer.
+    ("greeting", PLAIN, FROM_FLEX, "", "awaiting_choice", (SAY,)),
+    ("greeting", PLAIN, FROM_FLEX_TO_ADA, "flex_names_worker", "routing", (SAY, FIND)),
+    ("greeting", PLAIN, FROM_FLEX_TO_ANYONE, "flex_wants_anyone", "routing", (SAY, LONGEST_IDLE)),
+    ("awaiting_choice", PLAIN, FROM_FLEX_TO_ADA, "flex_names_worker", "routing", (FIND,)),
+    ("awaiting_choice", PLAIN, FROM_FLEX_TO_ANYONE, "flex_wants_anyone", "routing", (LONGEST_IDLE,)),
+    *[
+        (source, IN_FLEX, event, f"flex_is_asked,nobody_is_here{guard}", dest, (CLOSE_THERE, *effects))
+        for source in ("routing", "with_worker")
+        for event, guard, dest, effects in (
+            (FROM_FLEX, "", "awaiting_choice", ()),
+            (FROM_FLEX_TO_ADA, ",flex_names_worker", "routing", (FIND,)),
+            (FROM_FLEX_TO_ANYONE, ",flex_wants_anyone", "routing", (LONGEST_IDLE,)),
+        )
+    ],
+    *stays(["awaiting_choice", "routing", "with_worker", "closed"], PLAIN, FROM_FLEX),
     # Who the customer is.
     *stays(OPEN, STRANGER, STARTED, "", WHO),
     *stays(OPEN, PLAIN, STARTED),
@@ -346,10 +438,12 @@ def test_a_row_asks_for_nothing_it_does_not_declare(case: Case) -> None:
     assert set(kinds) <= set(effects_of(row))
 
 
-def test_closed_is_final_and_asks_for_nothing() -> None:
+def test_closed_is_final_and_asks_for_nothing_but_that_nothing_stays_open_in_flex() -> None:
     for _, circumstances, event, _, _, _ in CASES:
         decision = decide(snapshot("closed", **circumstances), event, NOW)
-        assert (decision.dest, decision.effects) == ("closed", ())
+        asked = [trigger_of(keyed.effect) for keyed in decision.effects]
+        assert decision.dest == "closed"
+        assert asked == ([CLOSE_THERE] if isinstance(event, FlexOpened | FlexJoined) else [])
 
 
 def test_a_decision_leaves_no_trace_in_the_machine() -> None:

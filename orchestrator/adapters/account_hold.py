@@ -82,3 +82,11 @@ class AccountHold:
         HELD.set(0)
         log.warning("credentials_accepted")
         self.on_recovered()
+
+
+class LeaseOnly(AccountHold):
+    """Holds nothing when credentials are refused, for the account's customers can be served elsewhere; calls still need
+    the lease."""
+
+    def _hold(self, refusal: Held) -> None:
+        log.error("flex_credentials_refused", reason=str(refusal))

@@ -29,7 +29,7 @@ def bot_of(settings: Settings, session: aiohttp.ClientSession, readers: Readers)
     """The bot that the setting `BOT` names."""
     usual = settings.bot_languages[0]
     if settings.bot == "menu":
-        return MenuBot(texts_of(settings), usual)
+        return MenuBot(texts_of(settings), usual, settings.flex_account_sid is not None)
     sight = Sight(settings.bot_sees, readers, usual)
     if settings.bot == "http":
         from orchestrator.adapters.http_bot import HttpBot

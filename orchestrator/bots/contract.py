@@ -1,7 +1,7 @@
 """What a bot may answer: the JSON form, and what is made of an answer that is not quite right.
 
     {"message": "…" | "messages": ["…", …], "choices": ["…", {"title": "…", "value": "…"}, …],
-     "route": "no" | "agent" | "queue" | "last" | an email address, "queue": a name or a SID,
+     "route": "no" | "agent" | "queue" | "last" | "flex" | an email address, "queue": a name or a SID,
      "set": {"language": "fr", …}, "ask_again": true, "close": true}
 
 Where it is plain what was meant, an answer is repaired: ten copies of a text are one, control characters go, what is
@@ -36,7 +36,7 @@ _KEPT_CONTROLS = "\n\t"
 # They turn the order of what follows, and can make a text look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-Route = tuple[Literal["no", "agent", "email", "queue", "last"], str | None]
+Route = tuple[Literal["no", "agent", "email", "queue", "last", "flex"], str | None]
 
 
 def answer_of(fields: Mapping[str, Any]) -> Answer:
@@ -74,6 +74,8 @@ def route_of(value: object) -> Route:
             return "agent", None
         case "queue":
             return "queue", None
+        case "flex":
+            return "flex", None
         case "last":
             return "last", None
     # Forty milliseconds to import, which the menu's start need not wait for.
@@ -83,7 +85,7 @@ def route_of(value: object) -> Route:
         # the switch only admits the reserved domain .test (RFC 6761); nothing is looked up
         validate_email(plain, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise BotUnusable("route is neither no, agent, queue, last nor an email address") from error
+        raise BotUnusable("route is neither no, agent, queue, last, flex nor an email address") from error
     return "email", plain
 
 

@@ -19,23 +19,25 @@ BUILT_IN_FILE = Path(__file__).with_name("menu_texts.json")
 LANGUAGES = ("en", "es", "fr")
 _SAID_MAX = 1600
 _FILLED = {"looking_for_person": "identity", "last_offer": "name", "last_offer_again": "name"}
-_LISTS = ("keywords", "yes", "please", "cues")
+_LISTS = ("keywords", "flex_keywords", "yes", "please", "cues")
 
 
 @dataclass(frozen=True, slots=True)
 class MenuTexts:
     """One language. `last_offer` offers somebody by name to a customer who comes back, `last_offer_again` whom he has
-    talked to before; `keywords` ask for anyone; `yes` accepts an offer, with one of `please` behind it or not; `cues`
-    are words by which the language is known."""
+    talked to before; `keywords` ask for anyone, `flex_keywords` for Flex; `yes` accepts an offer, with one of `please`
+    behind it or not; `cues` are words by which the language is known."""
 
     instructions: str
     offer: str
     looking_for_person: str
     looking_for_anyone: str
+    looking_for_flex: str
     looking_for_last: str
     last_offer: str
     last_offer_again: str
     keywords: tuple[str, ...]
+    flex_keywords: tuple[str, ...]
     yes: tuple[str, ...]
     please: tuple[str, ...]
     cues: tuple[str, ...]

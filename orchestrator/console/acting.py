@@ -45,6 +45,10 @@ async def _bot(acts: Acts, sid: str, by: Person, form: Fields) -> None:
     await acts.hand_to_bot(sid, by, form["reason"], form["token"])
 
 
+async def _flex(acts: Acts, sid: str, by: Person, form: Fields) -> None:
+    await acts.hand_to_flex(sid, by, form["reason"], form["token"])
+
+
 async def _close(acts: Acts, sid: str, by: Person, form: Fields) -> None:
     await acts.close(sid, by, form["reason"], form["token"])
 
@@ -54,6 +58,7 @@ ACTS: Final[dict[str, Doing]] = {
     "take": _take,
     "queue": _queue,
     "bot": _bot,
+    "flex": _flex,
     "close": _close,
 }
 

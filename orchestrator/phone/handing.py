@@ -1,4 +1,4 @@
-"""Handing a conversation over, to a colleague, the queue or the assistant, and closing it."""
+"""Handing a conversation over, to a colleague, the queue, the assistant or Flex, and closing it."""
 
 import secrets
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ async def hand_over_form(desk: Desk) -> web.StreamResponse:
         sid=conversation.sid,
         name=customer_name(conversation),
         colleagues=await _colleagues(desk),
+        has_flex=desk.service.acts.has_flex,
         act_token=secrets.token_urlsafe(16),
     )
 
@@ -61,6 +62,8 @@ async def _hand(desk: Desk, sid: str, to: str, reason: str, token: str) -> None:
         await acts.hand_to_queue(sid, desk.person, reason, token)
     elif to == "bot":
         await acts.hand_to_bot(sid, desk.person, reason, token)
+    elif to == "flex":
+        await acts.hand_to_flex(sid, desk.person, reason, token)
     elif to.startswith(COLLEAGUE):
         await acts.hand_to_worker(sid, desk.person, to.removeprefix(COLLEAGUE), reason, token)
     else:

@@ -13,7 +13,7 @@ from orchestrator.sandbox.control_requests import Handler, conversation_of, fiel
 from orchestrator.sandbox.errors import BadInput
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.records import Conversation, Worker
-from orchestrator.sandbox.sandbox import SANDBOX, Switches
+from orchestrator.sandbox.sandbox import FLEX, SANDBOX, Switches, sandbox_of
 from orchestrator.sandbox.shapes import Place, Shape, conversation_shape, message_shape, participant_shape
 
 
@@ -31,8 +31,12 @@ def add_routes(app: web.Application) -> None:
         ("POST", "/sandbox/reset", reset),
         ("GET", "/sandbox/state", state),
     )
+    of_flex = (one, "/sandbox/ledger", "/sandbox/faults")
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)
+        if path in of_flex:
+            app.router.add_route(method, path.replace("/sandbox/", "/sandbox/flex/", 1), handler)
+    app.router.add_get("/sandbox/flex/interactions", interactions)
 
 
 async def workers(request: web.Request) -> web.Response:
@@ -62,19 +66,19 @@ async def ledger(request: web.Request) -> web.Response:
     since = request.query.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 19):
         raise BadInput("since must be an integer from 0")
-    entries = request.app[SANDBOX].ledger.since(int(since))
+    entries = sandbox_of(request).ledger.since(int(since))
     return web.json_response({"entries": [entry.json() for entry in entries]})
 
 
 async def faults(request: web.Request) -> web.Response:
     """The faults in force."""
-    return web.json_response(request.app[SANDBOX].faults.json())
+    return web.json_response(sandbox_of(request).faults.json())
 
 
 async def set_faults(request: web.Request) -> web.Response:
     """Put these faults in force in place of all others; `{}` clears them."""
     wanted = Faults.read((await fields_of(request)).values)
-    request.app[SANDBOX].set_faults(wanted)
+    sandbox_of(request).set_faults(wanted)
     return web.json_response(wanted.json())
 
 
@@ -92,8 +96,19 @@ async def set_switches(request: web.Request) -> web.Response:
     return web.json_response(_switches_shape(wanted))
 
 
+async def interactions(request: web.Request) -> web.Response:
+    """The Interactions of the Flex account, the oldest first."""
+    found = sandbox_of(request).interactions.all
+    told = [
+        {"sid": it.sid, "conversation_sid": it.conversation_sid, "attributes": json.loads(it.attributes)}
+        for it in found
+    ]
+    return web.json_response({"interactions": told})
+
+
 async def reset(request: web.Request) -> web.Response:
     """An empty account with the seeded workers, and no faults."""
+    await request.app[FLEX].reset()
     await request.app[SANDBOX].reset()
     return web.Response(status=204)
 

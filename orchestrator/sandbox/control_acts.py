@@ -6,24 +6,25 @@ from orchestrator.sandbox import acts, calling, rules
 from orchestrator.sandbox.control_requests import conversation_of, fields_of
 from orchestrator.sandbox.drafts import Draft, identity_of
 from orchestrator.sandbox.inputs import inbound_of
-from orchestrator.sandbox.sandbox import SANDBOX
+from orchestrator.sandbox.sandbox import sandbox_of
 
 
 def add_routes(app: web.Application) -> None:
     """Add the routes of this module."""
-    one = "/sandbox/conversations/{conversation}"
     app.router.add_post("/sandbox/inbound", inbound)
     app.router.add_post("/sandbox/call", call)
-    app.router.add_post(one + "/messages", write)
-    app.router.add_post(one + "/join", join)
-    app.router.add_post(one + "/leave", leave)
-    app.router.add_post(one + "/close", close)
+    for account in ("/sandbox", "/sandbox/flex"):
+        one = account + "/conversations/{conversation}"
+        app.router.add_post(one + "/messages", write)
+        app.router.add_post(one + "/join", join)
+        app.router.add_post(one + "/leave", leave)
+        app.router.add_post(one + "/close", close)
 
 
 async def inbound(request: web.Request) -> web.Response:
     """A customer's message, exactly as Twilio would take it in."""
     message = inbound_of(await fields_of(request))
-    taken, published = await acts.receive(request.app[SANDBOX], message)
+    taken, published = await acts.receive(sandbox_of(request), message)
     answer = {"conversation_sid": taken.sid, "message_sid": published.sid}
     return web.json_response(answer, status=201)
 
@@ -31,7 +32,7 @@ async def inbound(request: web.Request) -> web.Response:
 async def call(request: web.Request) -> web.Response:
     """A customer calls; what he heard, when the call is over."""
     wanted = calling.call_of(await fields_of(request))
-    await calling.play(request.app[SANDBOX], wanted)
+    await calling.play(sandbox_of(request), wanted)
     return web.json_response(wanted.shape(), status=201)
 
 
@@ -41,7 +42,7 @@ async def write(request: web.Request) -> web.Response:
     fields.only("author", "body")
     body = rules.body(fields.text("body"), bool(found.channel_participants()))
     draft = Draft(author=identity_of(fields.text("author")), body=body)
-    message = await acts.write(request.app[SANDBOX], found, draft)
+    message = await acts.write(sandbox_of(request), found, draft)
     answer = {"conversation_sid": found.sid, "message_sid": message.sid}
     return web.json_response(answer, status=201)
 
@@ -51,7 +52,7 @@ async def join(request: web.Request) -> web.Response:
     fields, found = await fields_of(request), conversation_of(request)
     fields.only("identity")
     identity = identity_of(fields.text("identity"))
-    participant = await acts.join(request.app[SANDBOX], found, identity)
+    participant = await acts.join(sandbox_of(request), found, identity)
     return web.json_response({"participant_sid": participant.sid}, status=201)
 
 
@@ -59,12 +60,12 @@ async def leave(request: web.Request) -> web.Response:
     """Somebody leaves through the SDK."""
     fields, found = await fields_of(request), conversation_of(request)
     fields.only("identity")
-    await acts.leave(request.app[SANDBOX], found, fields.text("identity"))
+    await acts.leave(sandbox_of(request), found, fields.text("identity"))
     return web.Response(status=204)
 
 
 async def close(request: web.Request) -> web.Response:
     """The conversation is closed, for good."""
     (await fields_of(request)).only()
-    acts.close(request.app[SANDBOX], conversation_of(request))
+    acts.close(sandbox_of(request), conversation_of(request))
     return web.Response(status=204)

@@ -9,7 +9,7 @@ from orchestrator.sandbox import rules
 from orchestrator.sandbox.errors import BadInput, HookRejected, TwilioError, not_found
 from orchestrator.sandbox.inputs import Fields
 from orchestrator.sandbox.records import Conversation
-from orchestrator.sandbox.sandbox import SANDBOX
+from orchestrator.sandbox.sandbox import sandbox_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,7 +51,7 @@ async def fields_of(request: web.Request) -> Fields:
 def conversation_of(request: web.Request) -> Conversation:
     """The conversation the path names, by SID."""
     name = request.match_info["conversation"]
-    found = request.app[SANDBOX].world.conversations.get(name)
+    found = sandbox_of(request).world.conversations.get(name)
     if found is None:
         raise not_found(name)
     return found

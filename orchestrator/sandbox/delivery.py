@@ -10,6 +10,7 @@ from urllib.parse import urldefrag, urlencode
 from yarl import URL
 
 from orchestrator.sandbox import seeds
+from orchestrator.sandbox.accounts import OURS, Account
 from orchestrator.sandbox.events import Parameters
 from orchestrator.sandbox.forms import Pairs
 from orchestrator.sandbox.rules import strict_json
@@ -68,10 +69,24 @@ class Targets:
         """What a chat service has before anybody configures its own webhooks."""
         return cls("", "", "", filters=())
 
+    @classmethod
+    def of(cls, account: Account, service_url: str) -> "Targets":
+        """Where an account's webhooks go at first: a Flex account's go nowhere."""
+        return cls("", "", "") if account.is_flex else cls.at(service_url)
+
     @property
     def is_set(self) -> bool:
         """Whether anything goes anywhere."""
         return bool(self.pre_url or self.post_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """A webhook of one conversation: its SID, where it goes, and the post-action events it wants."""
+
+    sid: str
+    url: str
+    filters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +109,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook to be sent; again, under the same idempotency token. `asks`: its answer may change something."""
+    """One webhook to be sent; again, under the same idempotency token. `asks`: its answer may change something;
+    `account`: whose token signs it."""
 
     url: str
     method: str
@@ -102,6 +118,7 @@ class Delivery:
     limit_s: float
     asks: bool = False
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
+    account: Account = OURS
 
     @property
     def path(self) -> str:
@@ -123,7 +140,7 @@ class Delivery:
         """HMAC-SHA1 over the URL and, for a form, its sorted names and values (Twilio Docs, "Security")."""
         signed = "" if self.method == "GET" else "".join(name + value for name, value in sorted(self.pairs))
         text = (str(self.target()) + signed).encode()
-        return base64.b64encode(hmac.digest(seeds.AUTH_TOKEN.encode(), text, "sha1")).decode()
+        return base64.b64encode(hmac.digest(self.account.token.encode(), text, "sha1")).decode()
 
     def headers(self) -> dict[str, str]:
         """The headers seen on Twilio's requests, the signature among them."""
@@ -150,11 +167,11 @@ def answer_of(delivery: Delivery, status: int, body: bytes) -> Answer:
     return Answer(status, changes if isinstance(changes, dict) else {})
 
 
-def common(event: str, origin: Origin, parameters: Parameters) -> Pairs:
+def common(event: str, origin: Origin, parameters: Parameters, account: Account = OURS) -> Pairs:
     """The form of a Conversations webhook: what every one carries, and its own."""
     shared: Parameters = {
         "EventType": event,
-        "AccountSid": seeds.ACCOUNT_SID,
+        "AccountSid": account.sid,
         "ChatServiceSid": seeds.CHAT_SERVICE_SID,
         "Source": origin.source,
         "ClientIdentity": origin.identity,

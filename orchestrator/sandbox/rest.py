@@ -18,7 +18,7 @@ from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.forms import Form, Pairs
 from orchestrator.sandbox.ledger import NO_ANSWER
 from orchestrator.sandbox.paging import PAGE_NAMES
-from orchestrator.sandbox.sandbox import SANDBOX, Sandbox
+from orchestrator.sandbox.sandbox import FLEX, SANDBOX, Sandbox
 from orchestrator.sandbox.shapes import Place, Shape
 
 
@@ -43,7 +43,11 @@ class Call:
     @property
     def place(self) -> Place:
         """Where the client found us, for the URLs of the answer."""
-        return Place(f"{self.request.scheme}://{self.request.host}", "service" in self.request.match_info)
+        return Place(
+            f"{self.request.scheme}://{self.request.host}",
+            "service" in self.request.match_info,
+            self.sandbox.account.sid,
+        )
 
     @property
     def url(self) -> str:
@@ -97,7 +101,7 @@ def unknown_resource(call: Call) -> Reply:
 
 
 async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> web.StreamResponse:
-    sandbox = request.app[SANDBOX]
+    sandbox = _account_of(request)
     pairs: Pairs = []
     content = b""
     try:
@@ -106,7 +110,7 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
             pairs = [("ContentType", request.content_type), ("Size", str(len(content)))]
         else:
             pairs = await _read_form(request)
-        _authenticate(request)
+        _authenticate(request, sandbox)
         await asyncio.sleep(sandbox.faults.latency_ms / 1000)
         _fail_before(sandbox.faults)
         _check_service(request)
@@ -170,8 +174,18 @@ def _response(reply: Reply) -> web.Response:
     return web.json_response(reply.shape, status=reply.status, headers=reply.headers)
 
 
-def _authenticate(request: web.Request) -> None:
-    expected = base64.b64encode(f"{seeds.ACCOUNT_SID}:{seeds.AUTH_TOKEN}".encode())
+def _account_of(request: web.Request) -> Sandbox:
+    """The account whose name the credentials give; ours, unless it is the other one's."""
+    flex = request.app[FLEX]
+    try:
+        named = base64.b64decode(request.headers.get("Authorization", "").partition(" ")[2]).partition(b":")[0]
+    except ValueError:
+        named = b""
+    return flex if named == flex.account.sid.encode() else request.app[SANDBOX]
+
+
+def _authenticate(request: web.Request, sandbox: Sandbox) -> None:
+    expected = base64.b64encode(f"{sandbox.account.sid}:{sandbox.account.token}".encode())
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
     if scheme.lower() != "basic" or not right:

@@ -9,10 +9,12 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from orchestrator.sandbox import events, seeds
+from orchestrator.sandbox.accounts import OURS, Account
 from orchestrator.sandbox.addresses import Addresses
 from orchestrator.sandbox.delivery import Origin, Targets
 from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
 from orchestrator.sandbox.records import Conversation, Message, Participant, Receipt
 from orchestrator.sandbox.webhooks import Webhooks
@@ -41,6 +43,8 @@ class Sandbox:
 
     world: World
     service_url: str
+    account: Account = OURS
+    interactions: Interactions = field(init=False, default_factory=Interactions)
     ledger: Ledger = field(init=False)
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
@@ -53,7 +57,7 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.world.now)
-        self.webhooks = Webhooks(Targets.at(self.service_url), self.ledger)
+        self.webhooks = Webhooks(Targets.of(self.account, self.service_url), self.ledger, account=self.account)
         self.addresses.seed(self.world.now())
         self.world.workforce.settings = self._workspace_settings()
 
@@ -71,8 +75,10 @@ class Sandbox:
         """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
         self.forget_late()
         await self.webhooks.forget()
-        self.webhooks.targets = Targets.at(self.service_url)
+        self.webhooks.targets = Targets.of(self.account, self.service_url)
         self.webhooks.service_targets = Targets.nowhere()
+        self.webhooks.scoped.clear()
+        self.interactions.all.clear()
         self.addresses.seed(self.world.now())
         self.webhooks.faults = Faults()
         self.switches = Switches()
@@ -170,8 +176,15 @@ class Sandbox:
         )
 
     def _workspace_settings(self) -> WorkspaceSettings:
-        url = self.service_url.rstrip("/") + "/taskrouter-event"
+        url = "" if self.account.is_flex else self.service_url.rstrip("/") + "/taskrouter-event"
         return WorkspaceSettings(event_callback_url=url, events_filter=seeds.WORKER_EVENTS)
 
 
 SANDBOX = web.AppKey("sandbox", Sandbox)
+FLEX = web.AppKey("flex", Sandbox)
+FLEX_CONTROL = "/sandbox/flex/"
+
+
+def sandbox_of(request: web.Request) -> Sandbox:
+    """The account a request to the control API is about."""
+    return request.app[FLEX if request.path.startswith(FLEX_CONTROL) else SANDBOX]

@@ -12,6 +12,12 @@ TASK_QUEUE_SID = "WQ" + "5a" * 16
 ROLE_SID = "RL" + "5a" * 16
 OPERATING_UNIT_SID = "OU" + "5a" * 16
 
+# The second account: a Flex, to which customers are handed.
+FLEX_ACCOUNT_SID = "AC" + "f1" * 16
+FLEX_AUTH_TOKEN = "f1" * 16
+FLEX_WORKSPACE_SID = "WS" + "f1" * 16
+FLEX_WORKFLOW_SID = "WW" + "f1" * 16
+
 OFFLINE_SID = "WA" + "0a" * 16
 AVAILABLE_SID = "WA" + "1a" * 16
 UNAVAILABLE_SID = "WA" + "2a" * 16

@@ -16,13 +16,16 @@ from orchestrator.sandbox import (
     rest_addresses,
     rest_configuration,
     rest_conversations,
+    rest_interactions,
     rest_media,
     rest_messages,
     rest_participants,
+    rest_webhooks,
     rest_workers,
     rest_workspace,
 )
-from orchestrator.sandbox.sandbox import SANDBOX, Sandbox
+from orchestrator.sandbox.accounts import FLEX as FLEX_ACCOUNT
+from orchestrator.sandbox.sandbox import FLEX, SANDBOX, Sandbox
 from orchestrator.sandbox.world import World
 
 MAX_BODY_BYTES = 256 * 1024
@@ -33,15 +36,18 @@ def build_app(world: World, service_url: str) -> web.Application:
     """The application: Twilio's REST API, the control API and the page. Webhooks go to `service_url`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[control_requests.refusals])
     app[SANDBOX] = Sandbox(world, service_url)
+    app[FLEX] = Sandbox(World(world.now), service_url, FLEX_ACCOUNT)
     app.cleanup_ctx.append(_sending)
     for module in (
         rest_conversations,
+        rest_interactions,
         rest_media,
         rest_messages,
         rest_participants,
         rest_account,
         rest_addresses,
         rest_configuration,
+        rest_webhooks,
         rest_workers,
         rest_workspace,
         control,
@@ -57,10 +63,13 @@ def build_app(world: World, service_url: str) -> web.Application:
 
 async def _sending(app: web.Application) -> AsyncIterator[None]:
     """Webhooks can be sent while the application runs, and end with it."""
-    app[SANDBOX].webhooks.open()
+    both = app[SANDBOX], app[FLEX]
+    for sandbox in both:
+        sandbox.webhooks.open()
     yield
-    app[SANDBOX].forget_late()
-    await app[SANDBOX].webhooks.close()
+    for sandbox in both:
+        sandbox.forget_late()
+        await sandbox.webhooks.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ class Running:
 
     url: str
     sandbox: Sandbox
+    flex: Sandbox
     _runner: web.AppRunner
 
     async def stop(self) -> None:
@@ -87,4 +97,4 @@ async def start(host: str, port: int, service_url: str, world: World | None = No
         await runner.cleanup()
         raise
     bound = runner.addresses[0][1]
-    return Running(f"http://{host}:{bound}", app[SANDBOX], runner)
+    return Running(f"http://{host}:{bound}", app[SANDBOX], app[FLEX], runner)

@@ -22,10 +22,11 @@ Shape = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a client found us: scheme and host, and whether it named the service in the path."""
+    """Where a client found us: scheme and host, whether it named the service in the path, and its account."""
 
     origin: str
     scoped: bool = False
+    account_sid: str = seeds.ACCOUNT_SID
 
     @property
     def root(self) -> str:
@@ -52,7 +53,7 @@ def conversation_shape(conversation: Conversation, place: Place) -> Shape:
     url = f"{place.root}/Conversations/{conversation.sid}"
     return {
         "sid": conversation.sid,
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "chat_service_sid": seeds.CHAT_SERVICE_SID,
         "messaging_service_sid": conversation.messaging_service_sid,
         "friendly_name": conversation.friendly_name,
@@ -73,7 +74,7 @@ def participant_shape(conversation: Conversation, participant: Participant, plac
     binding = participant.binding
     return place.service() | {
         "sid": participant.sid,
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "conversation_sid": conversation.sid,
         "identity": participant.identity,
         "attributes": participant.attributes,
@@ -93,7 +94,7 @@ def message_shape(conversation: Conversation, message: Message, place: Place) ->
     url = f"{place.root}/Conversations/{conversation.sid}/Messages/{message.sid}"
     return place.service() | {
         "sid": message.sid,
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "conversation_sid": conversation.sid,
         "index": message.index,
         "author": message.author,
@@ -148,7 +149,7 @@ def receipt_shape(conversation: Conversation, receipt: Receipt, place: Place) ->
     message_url = f"{place.root}/Conversations/{conversation.sid}/Messages/{receipt.message_sid}"
     return place.service() | {
         "sid": receipt.sid,
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "conversation_sid": conversation.sid,
         "message_sid": receipt.message_sid,
         "channel_message_sid": receipt.channel_message_sid,
@@ -167,7 +168,7 @@ def participant_conversation_shape(
     """One line of "in which conversations is he?"; its binding has six keys."""
     binding, url = participant.binding, f"{place.root}/Conversations/{conversation.sid}"
     return {
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "chat_service_sid": seeds.CHAT_SERVICE_SID,
         "participant_sid": participant.sid,
         "participant_user_sid": user.sid if user else None,
@@ -199,7 +200,7 @@ def user_shape(user: User, place: Place) -> Shape:
     url = f"{place.root}/Users/{user.sid}"
     return {
         "sid": user.sid,
-        "account_sid": seeds.ACCOUNT_SID,
+        "account_sid": place.account_sid,
         "chat_service_sid": seeds.CHAT_SERVICE_SID,
         "role_sid": user.role_sid,
         "identity": user.identity,

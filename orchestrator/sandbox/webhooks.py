@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 import structlog
 
-from orchestrator.sandbox.delivery import Answer, Delivery, Origin, Targets, answer_of, common, present
+from orchestrator.sandbox.accounts import OURS, Account
+from orchestrator.sandbox.delivery import Answer, Delivery, Origin, Scoped, Targets, answer_of, common, present
 from orchestrator.sandbox.errors import HookRejected
 from orchestrator.sandbox.events import Parameters
 from orchestrator.sandbox.faults import Faults
@@ -30,12 +31,14 @@ _logger = structlog.get_logger()
 @dataclass(slots=True)
 class Webhooks:
     """The sender. Open it within a running loop; `close` ends what is under way. `pre_limit_s`: how long a pre-action
-    webhook has, in seconds."""
+    webhook has, in seconds; `account`: whose webhooks they are; `scoped`: those of single conversations, by SID."""
 
     targets: Targets
     ledger: Ledger
     faults: Faults = field(default_factory=Faults)
     pre_limit_s: float = 5.0
+    account: Account = OURS
+    scoped: dict[str, list[Scoped]] = field(default_factory=dict)
     service_targets: Targets = field(default_factory=Targets.nowhere)
     _session: aiohttp.ClientSession | None = None
     _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -82,9 +85,15 @@ class Webhooks:
     def post(self, event: str, origin: Origin, conversation_sid: str, parameters: Parameters) -> None:
         """Tell that something happened, without waiting."""
         targets = self._conversations
+        pairs = common(event, origin, parameters, self.account)
         if event in targets.filters and targets.post_url:
-            pairs = common(event, origin, parameters)
-            self._queue(conversation_sid, Delivery(targets.post_url, targets.method, pairs, _POST_LIMIT_S))
+            self._queue(conversation_sid, self._delivery(targets.post_url, targets.method, pairs))
+        for webhook in self.scoped.get(conversation_sid, ()):
+            if event in webhook.filters:
+                self._queue(conversation_sid, self._delivery(webhook.url, "POST", pairs))
+
+    def _delivery(self, url: str, method: str, pairs: Pairs) -> Delivery:
+        return Delivery(url, method, pairs, _POST_LIMIT_S, account=self.account)
 
     def routing(self, conversation_sid: str, parameters: Parameters) -> None:
         """Call the routing callback, behind what was told of the conversation before."""

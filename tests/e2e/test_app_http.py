@@ -221,8 +221,10 @@ async def test_a_long_note_goes_with_the_conversation_whole(house: House, grace:
     assert (await ada.post(f"/app/c/{sid}/close", note=note, token="token-0002")).leads_to == "/app?done=closed"
 
 
-@pytest.mark.parametrize(("to", "state"), [("queue", "with_worker"), ("bot", "awaiting_choice")])
-async def test_a_conversation_goes_back_to_the_queue_or_the_assistant(
+@pytest.mark.parametrize(
+    ("to", "state"), [("queue", "with_worker"), ("bot", "awaiting_choice"), ("flex", "with_worker")]
+)
+async def test_a_conversation_goes_to_the_queue_the_assistant_or_flex(
     house: House, grace: Visitor, to: str, state: str
 ) -> None:
     sid = await with_grace(house)

@@ -271,14 +271,16 @@ async def test_a_supervisor_who_is_a_worker_takes_over(house: House, boss: Visit
         assert await audit_of(alan, sid) == [(ALAN, "hand_to_worker", "She is unhappy", "done")]
 
 
-async def test_a_customer_is_handed_to_the_queue_and_to_the_assistant(house: House, boss: Visitor) -> None:
+async def test_a_customer_is_handed_to_the_queue_to_the_assistant_and_to_flex(house: House, boss: Visitor) -> None:
     sid = await with_grace(house)
     await house.everyone_away()
     assert (await act(boss, sid, "queue", "Grace is ill")).status == 303
     await house.state(sid, "routing")
     assert (await act(boss, sid, "bot", "Nobody is there")).status == 303
     await house.state(sid, "awaiting_choice")
-    assert [entry[1] for entry in await audit_of(boss, sid)] == ["hand_to_bot", "hand_to_queue"]
+    assert (await act(boss, sid, "flex", "A refund")).status == 303
+    await house.state(sid, "with_worker")
+    assert [entry[1] for entry in await audit_of(boss, sid)] == ["hand_to_flex", "hand_to_bot", "hand_to_queue"]
 
 
 @pytest.mark.parametrize(
