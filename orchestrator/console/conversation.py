@@ -110,7 +110,9 @@ class View:
         return [
             moment
             for moment in moments
-            if first <= moment.at and (until is None or moment.at < until or moment.kind == "effect")
+            # Decisions are told up to the version already: two may be of the same millisecond.
+            if moment.kind == "decision"
+            or (first <= moment.at and (until is None or moment.at < until or moment.kind == "effect"))
         ][-MOMENTS:]
 
     def _effects(self, told: Sequence[Retold]) -> list[Row[Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy import insert, update
 from orchestrator.console.story import considered_of, gist_of, indented
 from states.events import ConversationClosed
 from storage import codec, notes
-from storage.schema import inbox, outbox, person
+from storage.schema import history, inbox, outbox, person
 from tests.e2e.conftest import BOTH, House
 from tests.visitors import Answer, Visitor, visiting
 
@@ -179,18 +179,28 @@ async def test_a_call_stands_in_the_transcript_and_in_the_timeline(house: House,
 
 async def test_every_version_is_shown_as_it_was(house: House, boss: Visitor) -> None:
     sid = await with_grace(house)
-    history = (await house.dump(sid))["history"]
-    for version in range(len(history) + 1):
+    past = (await house.dump(sid))["history"]
+    for version in range(len(past) + 1):
         shown = (await twin(boss, f"/console/c/{sid}.json?version={version}"))["shown"]
-        state = history[version - 1]["dest"] if version else "greeting"
+        state = past[version - 1]["dest"] if version else "greeting"
         assert (shown["version"], shown["state"]) == (version, state)
         assert (shown["snapshot"] is None) == (version == 0)
         page = await boss.get(f"/console/c/{sid}?version={version}")
         assert page.status == 200
         assert page.text.count('<li data-key="v') == version
-        assert ("As it was at" in page.text) == (version < len(history))
+        assert ("As it was at" in page.text) == (version < len(past))
     beyond = await twin(boss, f"/console/c/{sid}.json?version=999")
-    assert beyond["shown"]["version"] == len(history)
+    assert beyond["shown"]["version"] == len(past)
+
+
+async def test_decisions_of_one_millisecond_are_all_shown(house: House, boss: Visitor) -> None:
+    sid = await with_grace(house)
+    at = (await house.dump(sid))["history"]
+    same = update(history).where(history.c.conversation_sid == sid).values(at=1_790_000_000_000)
+    await house.service.writer.run(lambda unit: unit.connection.execute(same))
+    for version in range(1, len(at)):
+        page = await boss.get(f"/console/c/{sid}?version={version}")
+        assert page.text.count('<li data-key="v') == version
 
 
 async def test_a_conversation_nobody_heard_of_is_not_there(boss: Visitor) -> None:
