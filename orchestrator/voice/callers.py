@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from orchestrator.addresses import is_possible_phone, senders_for, senders_in
+from states.returning import DAY_MS, keys_of
+from storage import relationships
 from storage.unit import Unit
 
 # Twilio's numbers of callers who do not show theirs: RESTRICTED, BLOCKED, UNKNOWN, ANONYMOUS, UNAVAILABLE.
@@ -25,11 +27,19 @@ def sender(caller: str, called: str, proxy_numbers: Mapping[str, str]) -> str:
     return called if called in ours else next(iter(senders_for("sms", caller, proxy_numbers)), called)
 
 
-def same_worker(unit: Unit, among: Collection[tuple[str, str]], owner: str | None) -> str | None:
-    """The identity of the worker whom the customer is or was with: the one in his open conversation, else his owner."""
+def same_worker(unit: Unit, among: Collection[tuple[str, str]], last: str | None, owner: str | None) -> str | None:
+    """The identity of the worker whom the customer is or was with: the one in his open conversation, else the `last`
+    one, else his `owner`."""
     for address, proxy in among:
         for sid in unit.open_with_pair(address, proxy):
             stored = unit.peek(sid)
             if stored is not None and stored.conversation.workers:
                 return stored.conversation.workers[-1].identity
-    return owner
+    return last or owner
+
+
+def last_worker(unit: Unit, caller: str, customer_id: str | None, limit_days: float) -> str | None:
+    """The identity of the worker this caller talked to last, on whatever channel, unless it was too long ago."""
+    spoken = relationships.last_of(unit.connection, keys_of(caller, customer_id))
+    is_recent = spoken is not None and spoken.last_at >= unit.now - round(limit_days * DAY_MS)
+    return spoken.identity if spoken is not None and is_recent else None

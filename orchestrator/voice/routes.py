@@ -60,11 +60,13 @@ async def voice(request: web.Request) -> web.Response:
         words.language_of(customer, service.settings.bot_languages),
         None if customer is None else customer.worker,
     )
+    customer_id = None if customer is None else customer.customer_id
     sender = callers.sender(call.caller, call.called, service.settings.proxy_numbers)
     among = callers.pairs(call.caller, sender)
 
     def work(unit: Unit) -> Call:
-        identity = callers.same_worker(unit, among, owner)
+        last = callers.last_worker(unit, call.caller, customer_id, service.settings.last_worker_days)
+        identity = callers.same_worker(unit, among, last, owner)
         begun = Call(call.call_sid, call.caller, call.called, identity, language)
         return calls.begin(unit, begun) if identity is not None else calls.over(unit, begun, "text")
 

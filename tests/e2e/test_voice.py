@@ -97,6 +97,16 @@ async def test_a_call_is_put_through_to_the_worker_and_stands_in_the_thread(hous
 
 
 @on_both
+async def test_a_caller_gets_the_worker_he_talked_to_last_though_that_conversation_is_over(house: House) -> None:
+    sid = await with_ada(house)
+    await house.post(f"/sandbox/conversations/{sid}/close", {})
+    await house.state(sid, "closed")
+    heard = await call(house, MARIA, "1", dial="completed", duration=60)
+    assert heard["said"][0] == words.MENU["en"].format(name="Ada")
+    assert [dialed["to"] for dialed in heard["dialed"]] == [ADAS_NUMBER]
+
+
+@on_both
 @pytest.mark.parametrize("dial", ["no-answer", "canceled"])
 async def test_a_call_that_is_not_taken_brings_the_worker_into_a_conversation(house: House, dial: str) -> None:
     await owned(house)
