@@ -124,13 +124,13 @@ def say(
     to: Annotated[
         str | None, typer.Option(metavar="PROXY", help="The number he writes to, instead of the sandbox's own.")
     ] = None,
-    channel: Annotated[str, typer.Option(metavar="sms|whatsapp|messenger|rcs|chat", help="His channel.")] = "sms",
+    channel: Annotated[str, typer.Option(metavar="sms|whatsapp|chat|messenger|rcs", help="His channel.")] = "sms",
 ) -> None:
     """Send a customer's message through the running sandbox."""
     from orchestrator.saying import SandboxDown, SandboxRefused, inbound
 
     if channel not in ("sms", "whatsapp", "messenger", "rcs", "chat"):
-        raise typer.BadParameter("must be sms, whatsapp, messenger, rcs or chat", param_hint="--channel")
+        raise typer.BadParameter("must be sms, whatsapp, chat, messenger or rcs", param_hint="--channel")
     settings = Settings.load()
     message = {"from": sender, "body": text, "channel": channel} | ({} if to is None else {"to": to})
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
+# How long an answer is waited for at the end; a server that is away gives none.
+CLOSE_S = 2.0
 
 
 class Readers:
@@ -22,9 +24,23 @@ class Readers:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: asyncio.Future[AsyncEngine] | None = None
+        self._asked: set[asyncio.Task[Any]] = set()
 
     async def read(self, question: Callable[[Connection], T]) -> T:
-        """The answer to a question, as of one moment. Raises StorageError where it cannot be had."""
+        """The answer to a question, as of one moment. Who leaves stops waiting; what he asked is answered all the same.
+        Raises StorageError where it cannot be had."""
+        asked = asyncio.ensure_future(self._answer(question))
+        self._asked.add(asked)
+        asked.add_done_callback(self._answered)
+        return await asyncio.shield(asked)
+
+    def _answered(self, asked: asyncio.Task[T]) -> None:
+        self._asked.discard(asked)
+        if not asked.cancelled():
+            # Seen, where nobody waits for it any more.
+            asked.exception()
+
+    async def _answer(self, question: Callable[[Connection], T]) -> T:
         if self._engine is None:
             # What it imports takes a quarter of a second, in which webhooks are not to wait.
             self._engine = asyncio.ensure_future(asyncio.to_thread(_engine, self._url))
@@ -39,7 +55,9 @@ class Readers:
             raise translated from error
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, once what was asked is answered: a connection that comes back later is nobody's."""
+        if self._asked:
+            await asyncio.wait(self._asked, timeout=CLOSE_S)
         if self._engine is not None:
             engine = await self._engine
             if engine.dialect.name != "postgresql":

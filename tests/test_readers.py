@@ -1,17 +1,25 @@
 """Questions beside the writer: answered on either database, and told where they cannot be."""
 
+import asyncio
+import gc
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 
 from chaos.postgres import Postgres
 from storage.errors import StorageError
+from storage.opening import upgrade
 from storage.readers import Readers
 from storage.schema import meta
 from tests.stores import new_store
 
+A_WHILE = text(
+    "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 1000000) "
+    "SELECT count(*) FROM counted"
+)
 HOW_MANY = select(func.count()).select_from(meta)
 
 
@@ -53,3 +61,20 @@ async def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 async def test_a_mistake_of_who_asks_is_his_own(shared: Readers) -> None:
     with pytest.raises(ZeroDivisionError):
         await shared.read(lambda _connection: 1 // 0)
+
+
+async def test_what_is_still_asked_when_it_closes_is_answered_and_leaves_no_connection_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: unraisable.append(told.exc_value))
+    url = f"sqlite+aiosqlite:///{tmp_path}/hub.db"
+    upgrade(url)
+    readers = Readers(url)
+    await how_many(readers)
+    asked = asyncio.create_task(readers.read(lambda connection: connection.execute(A_WHILE).scalar_one()))
+    await asyncio.sleep(0)
+    await readers.close()
+    assert await asked == 1_000_000
+    gc.collect()
+    assert unraisable == []

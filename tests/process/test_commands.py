@@ -58,7 +58,7 @@ WRONG = {
     "serve --nonsense": "--nonsense",
     "serve --port 70000": "--port",
     "say +15550100001": "TEXT",
-    "say +15550100001 Hello --channel fax": "sms, whatsapp or chat",
+    "say +15550100001 Hello --channel fax": "sms, whatsapp, chat, messenger or rcs",
     "conversations show": "CH",
     "conversations list --state asleep": "awaiting_choice",
     "conversations list --limit 0": "--limit",
