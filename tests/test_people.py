@@ -1,16 +1,20 @@
 """Who may come in and who has, on both databases: logins, passwords, sign-ins, and how often one may try."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
+from orchestrator.people.seeded import LOGINS, seed_people
 from storage import attempts, people
 from storage.attempts import LIMIT, WINDOW_MS, Attempt, attempt_once
 from storage.opening import read, upgrade, write
 from storage.people import HOUR_MS, IDLE_MS, LASTS_MS, PersonRefused
+from tests.postgres import writing
 from tests.stores import NOON, new_store
 
 T = TypeVar("T")
@@ -202,3 +206,25 @@ def test_a_try_that_succeeded_is_not_counted_and_old_ones_go(book: Book) -> None
     book.do(attempt_once, ["login", "address"], NOON)
     assert book.do(attempts.prune, NOON + WINDOW_MS - 1) == 0
     assert book.do(attempts.prune, NOON + WINDOW_MS) == 2
+
+
+async def test_replicas_that_start_at_the_same_moment_seed_each_person_once(
+    shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_identity, begun = people.by_identity, iter([True])
+
+    def slow_at_first(connection: Connection, identity: str) -> people.StoredPerson | None:
+        """The answer, and, the first time, long enough until it is used for another replica to make it wrong."""
+        found = by_identity(connection, identity)
+        if next(begun, False):
+            connection.execute(text("SELECT pg_sleep(0.3)"))
+        return found
+
+    monkeypatch.setattr(people, "by_identity", slow_at_first)
+    async with AsyncExitStack() as stack:
+        writers = [await stack.enter_async_context(writing(shared_url)) for _ in range(6)]
+        # Each has its connection by then, so that they begin together.
+        await asyncio.gather(*(writer.run(lambda unit: unit.now) for writer in writers))
+        await asyncio.gather(*map(seed_people, writers))
+        found = await writers[0].run(lambda unit: [person.login for person in people.everybody(unit.connection)])
+    assert sorted(found) == sorted(LOGINS)

@@ -36,7 +36,7 @@ async def open_reception(app: web.Application, settings: Settings, session: aioh
     if settings.oidc_issuer is not None:
         _know_provider(app, settings, session)
     if settings.sandbox_mode:
-        await app[SERVICE].writer.run(lambda unit: seed_people(unit.connection, unit.now))
+        await seed_people(app[SERVICE].writer)
 
 
 async def insist_on_people(settings: Settings) -> None:

@@ -7,7 +7,6 @@ provider of identities is believed about them, and what sign-ins they have do no
 from typing import Final, NamedTuple
 
 from aiohttp import web
-from sqlalchemy import Connection
 
 from orchestrator.nearby import is_local, is_loopback
 from orchestrator.people.origins import origin_of
@@ -15,6 +14,8 @@ from orchestrator.people.rights import Role
 from orchestrator.sandbox import seeds
 from orchestrator.service import SERVICE
 from storage import people
+from storage.unit import About, Unit
+from storage.writer import Batches
 
 
 class Seeded(NamedTuple):
@@ -37,13 +38,18 @@ SEEDED: Final = (*_WORKERS, *_OTHERS)
 LOGINS: Final = tuple(one.login for one in SEEDED)
 
 
-def seed_people(connection: Connection, now: int) -> None:
-    """Add whoever of them is not there yet, and nobody in place of somebody else."""
+async def seed_people(writer: Batches) -> None:
+    """Add whoever of them is not there yet, and nobody in place of somebody else. Replicas that start at the same
+    moment take turns."""
+    await writer.run(_seed, About(lock="seeded people"))
+
+
+def _seed(unit: Unit) -> None:
     for one in SEEDED:
-        is_known = people.by_login(connection, one.login) is not None
-        is_somebody = one.identity is not None and people.by_identity(connection, one.identity) is not None
+        is_known = people.by_login(unit.connection, one.login) is not None
+        is_somebody = one.identity is not None and people.by_identity(unit.connection, one.identity) is not None
         if not is_known and not is_somebody:
-            people.add(connection, one.login, one.name, one.role, one.identity, None, now)
+            people.add(unit.connection, one.login, one.name, one.role, one.identity, None, unit.now)
 
 
 def may_tap(request: web.Request) -> bool:
