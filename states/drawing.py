@@ -12,6 +12,8 @@ from states.table import INITIAL, STATES
 
 BOX_WIDTH, BOX_HEIGHT, GAP = 150, 44, 130
 MARGIN, FIRST_LEVEL, LEVEL = 20, 26, 32
+# How many letters of a label find room over the way from one state to the next.
+ROOM = 36
 
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1d2733}.label{font-size:11px;fill:#52606d}"
@@ -127,12 +129,24 @@ def _arc(move: Move, triggers: list[str], edge: int, height: int, travelled: int
         f"L{end - bend} {level}C{end} {level},{end} {level},{end} {edge}"
     )
     mark = " travelled" if travelled else ""
-    label = " · ".join(triggers) + (f" ×{travelled}" if travelled > 1 else "")
+    times = f" ×{travelled}" if travelled > 1 else ""
+    label = _fitting(triggers, ROOM * abs(_place(dest) - _place(source)) - len(times)) + times
     return (
+        f"<g><title>{escape(' · '.join(triggers))}</title>"
         f'<path class="move{mark}" marker-end="url(#tip{mark.replace(" ", "-")})" d="{path}"/>'
         f'<text class="label{mark}" x="{(start + end) // 2}" y="{level - 5}" text-anchor="middle">'
-        f"{escape(label)}</text>"
+        f"{escape(label)}</text></g>"
     )
+
+
+def _fitting(triggers: list[str], room: int) -> str:
+    """As many of the triggers as `room` letters hold, and how many there are besides."""
+    for shown in range(len(triggers), 1, -1):
+        rest = [f"+{len(triggers) - shown}"] if shown < len(triggers) else []
+        label = " · ".join([*triggers[:shown], *rest])
+        if len(label) <= room:
+            return label
+    return triggers[0] + (f" · +{len(triggers) - 1}" if len(triggers) > 1 else "")
 
 
 def _times(count: int) -> str:

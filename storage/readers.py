@@ -25,10 +25,13 @@ class Readers:
         self._url = url
         self._engine: asyncio.Future[AsyncEngine] | None = None
         self._asked: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """The answer to a question, as of one moment. Who leaves stops waiting; what he asked is answered all the same.
-        Raises StorageError where it cannot be had."""
+        Raises StorageError where it cannot be had, or once the readers are closed."""
+        if self._closed:
+            raise StorageError("the store is closed; nothing can be read")
         asked = asyncio.ensure_future(self._answer(question))
         self._asked.add(asked)
         asked.add_done_callback(self._answered)
@@ -56,6 +59,7 @@ class Readers:
 
     async def close(self) -> None:
         """Let go of the database, once what was asked is answered: a connection that comes back later is nobody's."""
+        self._closed = True
         if self._asked:
             await asyncio.wait(self._asked, timeout=CLOSE_S)
         if self._engine is not None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -99,7 +100,7 @@ def test_the_svg_is_xml_with_a_box_for_each_state_and_an_arc_for_each_move() -> 
     texts = ["".join(text.itertext()) for text in picture.iter(f"{SVG}text")]
     assert [text for text in texts if text in STATES] == list(STATES)
     assert len(picture.findall(f"{SVG}rect")) == len(STATES)
-    assert len(picture.findall(f"{SVG}path")) == len(MOVES)
+    assert len(picture.findall(f"{SVG}g/{SVG}path")) == len(MOVES)
 
 
 def test_the_svg_names_every_trigger_that_moves() -> None:
@@ -107,11 +108,23 @@ def test_the_svg_names_every_trigger_that_moves() -> None:
     assert all(row.trigger in picture for row in TRANSITIONS if row.dest is not None)
 
 
+@pytest.mark.parametrize("journey", [None, Journey("routing", dict.fromkeys(MOVES, 12))], ids=["plain", "travelled"])
+def test_labels_side_by_side_leave_each_other_room(journey: Journey | None) -> None:
+    picture = ElementTree.fromstring(as_svg(journey))
+    levels: dict[str, list[tuple[float, float]]] = {}
+    for label in picture.findall(f"{SVG}g/{SVG}text"):
+        half = len("".join(label.itertext())) * 7 / 2
+        middle = float(label.attrib["x"])
+        levels.setdefault(label.attrib["y"], []).append((middle - half, middle + half))
+    for labels in levels.values():
+        assert all(before[1] < after[0] for before, after in pairwise(sorted(labels)))
+
+
 def test_everything_in_the_svg_lies_within_its_frame() -> None:
     picture = ElementTree.fromstring(as_svg())
     _, _, width, height = map(float, picture.attrib["viewBox"].split())
     points = [(float(box.attrib["x"]), float(box.attrib["y"])) for box in picture.iter() if "x" in box.attrib]
-    for path in picture.findall(f"{SVG}path"):
+    for path in picture.findall(f"{SVG}g/{SVG}path"):
         numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", path.attrib["d"])]
         points += list(zip(numbers[::2], numbers[1::2], strict=True))
     assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
@@ -125,7 +138,7 @@ def test_a_journey_is_marked_in_the_picture_and_told_in_words() -> None:
         for kind in boxes:
             boxes[kind] += kind in box.attrib["class"].split()
     assert boxes == {"current": 1, "been": 3}
-    assert sum("travelled" in path.attrib["class"] for path in picture.findall(f"{SVG}path")) == 2
+    assert sum("travelled" in path.attrib["class"] for path in picture.findall(f"{SVG}g/{SVG}path")) == 2
     assert "×2" in as_svg(Journey("routing", moves))
     assert picture.findtext(f"{SVG}desc") == (
         "Now in routing. Moved from greeting to awaiting_choice, awaiting_choice to routing (2 times)."

@@ -78,3 +78,13 @@ async def test_what_is_still_asked_when_it_closes_is_answered_and_leaves_no_conn
     assert await asked == 1_000_000
     gc.collect()
     assert unraisable == []
+
+
+async def test_nothing_is_asked_once_it_is_closed(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/hub.db"
+    upgrade(url)
+    readers = Readers(url)
+    assert await how_many(readers) == 1
+    await readers.close()
+    with pytest.raises(StorageError, match="closed"):
+        await how_many(readers)
