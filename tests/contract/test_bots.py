@@ -23,6 +23,9 @@ BODY = f"a private question for {ADA}"
 QUESTION = Question("CH" + "1" * 32, "IM1", "+15550100001", BODY, "awaiting_choice", 1, "fr")
 VENDORS = [kind for kind in KINDS if kind != "http"]
 only_vendors = pytest.mark.parametrize("world", VENDORS, indirect=True)
+# The forms of the others say where the customer goes or that it is over, and never both.
+BOTH = [kind for kind in KINDS if kind not in ("dialogflow", "watson", *MODELS)]
+only_those_who_say_both = pytest.mark.parametrize("world", BOTH, indirect=True)
 only_models = pytest.mark.parametrize("world", MODELS, indirect=True)
 
 
@@ -112,9 +115,8 @@ async def test_it_closes(world: World) -> None:
     assert (found.closes, texts(found)) == (True, ["Goodbye."])
 
 
+@only_those_who_say_both
 async def test_who_is_routed_is_not_closed_on(world: World) -> None:
-    if world.kind in ("dialogflow", "watson", *MODELS):
-        pytest.skip("its own forms say one or the other")
     world.says(Wanted(("One moment.",), agent=True, closes=True))
     found = await answer(world)
     assert (found.route, found.closes) == ("agent", False)

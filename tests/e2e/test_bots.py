@@ -128,9 +128,9 @@ async def test_ten_copies_are_sent_once(bare_house: House, vendor: Vendor) -> No
     await hears(bare_house, sid, "Hello there.")
 
 
+# A model closes only by an intent of BOT_ROUTES_FILE.
+@on_rasa
 async def test_who_is_said_goodbye_to_is_closed_after_the_last_word(bare_house: House, vendor: Vendor) -> None:
-    if vendor.kind == "openai":
-        pytest.skip("only an intent of BOT_ROUTES_FILE closes")
     vendor.says(texts=("Goodbye.", "Come again."), closes=True)
     sid = await bare_house.say(MARIA, "Bye")
     await bare_house.state(sid, "closed")
