@@ -309,6 +309,11 @@ async def test_what_is_refused_is_said_and_leaves_nothing_behind(
     house: House, boss: Visitor, name: str, fields: dict[str, str], status: int, says: str
 ) -> None:
     sid = await house.say(MARIA, "Hello")
+
+    async def all_told() -> bool:
+        return {row["trigger"] for row in (await house.dump(sid))["history"]} >= {"customer_joined", "bot_replied"}
+
+    await house.until(all_told)
     before = await house.quiet(sid)
     refused = await act(boss, sid, name, **{"reason": "My <b>reason</b>"} | fields)
     assert refused.status == status
