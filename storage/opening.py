@@ -7,6 +7,7 @@ a migration has to run: it would cost a fifth of a second at every start.
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,11 @@ T = TypeVar("T")
 
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
+# As Alembic makes it.
+_REVISIONS = (
+    "CREATE TABLE alembic_version ("
+    "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -30,14 +36,18 @@ def current_revision(engine: Engine) -> str | None:
     DatabaseBusy where another program holds it."""
     try:
         with engine.connect() as connection:
-            found = connection.execute(
-                text("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
-            ).first()
-            if found is None:
-                return None
-            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+            return _revision(connection)
     except DatabaseError as error:
         raise _refusal(str(engine.url.database), error) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    found = connection.execute(
+        text("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
+    ).first()
+    if found is None:
+        return None
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
 
 
 def _refusal(path: str, error: DatabaseError) -> StorageError:
@@ -63,10 +73,14 @@ def upgrade(url: str) -> str:
         return HEAD
     engine = writing_engine(url)
     try:
-        revision = current_revision(engine)
-        if revision != HEAD:
+        if current_revision(engine) != HEAD:
             with engine.connect() as connection:
-                _migrate(connection, revision)
+                # Asked again where nobody else can make it meanwhile.
+                revision = _revision(connection)
+                if revision is None:
+                    _create(connection)
+                else:
+                    _migrate(connection, revision)
                 connection.commit()
         return HEAD
     finally:
@@ -157,6 +171,17 @@ def write(url: str, work: Callable[[Connection], T]) -> T:
         return postgres.run(url, work)
     with writing(url) as connection:
         return work(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Make a fresh SQLite database from the schema, which is what the revisions lead to: to go through them, and to
+    import Alembic for it, would take eight times as long."""
+    from storage.schema import meta, metadata
+
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(meta.insert().values(name="created_at", value=str(time.time_ns() // 1_000_000)))
+    connection.execute(text(_REVISIONS))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
 def _migrate(connection: Connection, revision: str | None) -> None:
