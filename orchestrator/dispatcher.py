@@ -61,8 +61,10 @@ class Dispatcher:
         return max(0, SIDE_BY_SIDE - len(self._tasks))
 
     def _crowd(self) -> None:
+        """More is due than there is room for. Where there is none at all, whoever ends makes it, and hints."""
         self._is_crowded = True
-        self._hint.set()
+        if self._free():
+            self._hint.set()
 
     def start(self, dues: Sequence[Due]) -> None:
         """Perform effects that are marked running, but for those a number ran that is ours no more."""

@@ -23,9 +23,7 @@ _ON_SQLITE = (
 
 def describe(customer: Table) -> None:
     """Let whoever creates the table create its index, too."""
-    ops = {"search": "gin_trgm_ops"}
-    index = Index("customer_by_text", customer.c.search, postgresql_using="gin", postgresql_ops=ops)
-    index.ddl_if(dialect="postgresql")
+    Index("customer_by_text", customer.c.search).ddl_if(dialect="postgresql")
     for statement in _ON_SQLITE:
         event.listen(customer, "after_create", _where_possible(statement))
 

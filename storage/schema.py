@@ -21,6 +21,9 @@
 - `person`, `signin`, `attempt`: who may come in, who has, and who has tried (`key`: a digest).
 - `note`, `audit`, `subscription`: what workers write for each other, who did what and why, and where to ring.
 - `meta`: when this database was created, and what `probe` wrote last.
+
+What an index is on PostgreSQL alone (which of these are partial there too, which is a GIN) stands in the revisions that
+make it: said here, it would load that dialect at every start on SQLite.
 """
 
 from sqlalchemy import (
@@ -112,7 +115,7 @@ _waiting = inbox.c.status == "waiting"
 Index("inbox_waiting", inbox.c.conversation_sid, sqlite_where=_waiting)
 Index("inbox_due", inbox.c.due_at, sqlite_where=_waiting)
 _parked = inbox.c.status == "parked"
-Index("inbox_parked", inbox.c.conversation_sid, sqlite_where=_parked, postgresql_where=_parked)
+Index("inbox_parked", inbox.c.conversation_sid, sqlite_where=_parked)
 
 look = Table(
     "look",
@@ -162,11 +165,11 @@ _open = outbox.c.status.in_(OPEN_STATUSES)
 _waits = outbox.c.status.in_(WAITING_STATUSES)
 Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
 # What falls due, in the order it does, however much of it there is.
-Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=_waits, postgresql_where=_waits)
+Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=_waits)
 GIVEN_UP_STATUSES = ("parked", "rejected")
 _given_up = outbox.c.status.in_(GIVEN_UP_STATUSES)
 # What a person has to decide about: nothing else ever stands in it.
-Index("outbox_given_up", outbox.c.seq, sqlite_where=_given_up, postgresql_where=_given_up)
+Index("outbox_given_up", outbox.c.seq, sqlite_where=_given_up)
 
 
 def of_conversation(sid: ColumnElement[str]) -> ColumnElement[bool]:

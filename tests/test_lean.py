@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,13 @@ def test_a_command_brings_no_package_for_coloured_tracebacks() -> None:
     )
     assert "structlog" in told.stderr
     assert "pygments" not in told.stderr
+
+
+def test_a_start_on_sqlite_loads_neither_alembic_nor_the_other_database(tmp_path: Path) -> None:
+    start = (
+        "import sys; from orchestrator import app; from storage.opening import upgrade;"
+        f"upgrade('sqlite+aiosqlite:///{tmp_path}/hub.db'); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True).stdout.split()
+    assert "sqlalchemy.dialects.sqlite" in loaded
+    assert not {"alembic", "asyncpg", "sqlalchemy.dialects.postgresql"} & set(loaded)
