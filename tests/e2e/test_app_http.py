@@ -303,8 +303,9 @@ async def test_the_switch_is_the_taskrouter_activity(house: House, grace: Visito
 
 
 async def test_somebody_who_is_no_worker_is_told_so(house: House) -> None:
+    await add_person(house.service, "boss", "supervisor")
     async with visiting(house.url) as visitor:
-        await visitor.tap("supervisor@example.test")
+        await visitor.sign_in("boss")
         page, twin = await visitor.get("/app"), await visitor.get("/app.json")
     assert (page.status, twin.status) == (409, 409)
     assert "nobody has made you a worker" in page.text
