@@ -116,19 +116,33 @@ class Acts:
         """Give the customer to this worker, available or not; whoever has him leaves once the worker has joined."""
         a_sid(sid), a_token(token)
         worker = await self._worker(identity)
+        await self._hand_to(sid, by, worker.identity, worker, reason, token)
 
+    async def take_over(self, sid: str, by: Person, reason: str, token: str) -> None:
+        """Give the customer to `by` himself, who need be no worker of TaskRouter; whoever has him leaves once `by` has
+        joined."""
+        a_sid(sid), a_token(token)
+        if by.identity is None:
+            raise ActRefused("You have no identity, so you cannot take a conversation over.", 422)
+        worker = await self._found(by.identity)
+        await self._hand_to(sid, by, by.identity if worker is None else worker.identity, worker, reason, token)
+
+    async def _hand_to(
+        self, sid: str, by: Person, identity: str, worker: Worker | None, reason: str, token: str
+    ) -> None:
         def event(unit: Unit, conversation: Conversation) -> Event:
             in_state(conversation, OPEN)
             if conversation.claim is not None:
                 raise ActRefused(f"{conversation.claim.identity} is on the way already. Try again in a moment.", 409)
             here = {present.identity.casefold() for present in conversation.workers}
-            if worker.identity.casefold() not in here:
-                return assign_by_hand(unit, worker, by.login, reason)
+            if identity.casefold() not in here:
+                return assign_by_hand(unit, identity, worker, by.login, reason)
             if len(here) == 1:
-                raise ActRefused(f"{worker.identity} is with this customer already.", 409)
-            return HandedToWorker(worker.identity, WorkerSid(worker.sid), unit.now, by.login, reason)
+                raise ActRefused(f"{identity} is with this customer already.", 409)
+            sid_there = None if worker is None else WorkerSid(worker.sid)
+            return HandedToWorker(identity, sid_there, unit.now, by.login, reason)
 
-        await self._act(sid, by, "hand_to_worker", worker.identity, reason, token, event)
+        await self._act(sid, by, "hand_to_worker", identity, reason, token, event)
 
     async def hand_to_queue(self, sid: str, by: Person, reason: str, token: str) -> None:
         """Give the customer to whoever else is available; he waits in the queue if nobody is."""
@@ -246,11 +260,14 @@ class Acts:
     async def _worker(self, identity: str) -> Worker:
         if not self._directory.configured:
             raise ActRefused("Nobody can be found here: TASKROUTER_WORKSPACE_SID is not set.", 409)
-        with asking("TaskRouter"):
-            worker = await self._directory.find(identity)
+        worker = await self._found(identity)
         if worker is None:
             raise ActRefused(f"{identity[:100]} does not work here.", 404)
         return worker
+
+    async def _found(self, identity: str) -> Worker | None:
+        with asking("TaskRouter"):
+            return await self._directory.find(identity)
 
     async def _act(
         self, sid: str, by: Person, act: str, target: str | None, reason: str, token: str, event: Act

@@ -56,8 +56,11 @@ def assign_known(
     return replace(found, named=False, considered=considered) if isinstance(found, WorkerFound) else None
 
 
-def assign_by_hand(unit: Unit, worker: Worker, by: str, reason: str) -> HandedToWorker:
-    """Claim the worker somebody has given a customer to, available or not."""
+def assign_by_hand(unit: Unit, identity: str, worker: Worker | None, by: str, reason: str) -> HandedToWorker:
+    """Claim whom somebody has given a customer to, available or not; `worker` is None where he is none of TaskRouter's,
+    of whom no time is kept."""
+    if worker is None:
+        return HandedToWorker(identity, None, unit.now, by, reason)
     record = reservations.last_assigned(unit, [worker.sid])
     at_ms = _reserve(unit, worker, record.get(worker.sid))
     return HandedToWorker(worker.identity, WorkerSid(worker.sid), at_ms, by, reason)

@@ -18,6 +18,7 @@ from states.effects import SendMessage, SendTemplate
 from states.events import CustomerOptedOut, Event, WorkerJoined
 from states.facts import MessagePublished, ParticipantPresent
 from states.names import MessageSid
+from states.roles import awaited
 from storage import codec
 from storage.failpoints import reached
 from storage.lanes import Due, is_shared
@@ -200,10 +201,10 @@ def _bring_back(unit: Unit, due: Due, report: Report) -> None:
     stored, fact = unit.conversation(report.conversation_sid), report.fact
     if stored is None or not isinstance(fact, ParticipantPresent) or fact.identity is None:
         return
-    awaited = {
-        claim.identity.casefold() for claim in (stored.conversation.claim, *stored.conversation.withdrawn) if claim
-    }
-    if fact.identity.casefold() in awaited and fact.participant_sid not in stored.conversation.gone:
+    if (
+        fact.identity.casefold() in awaited(stored.conversation)
+        and fact.participant_sid not in stored.conversation.gone
+    ):
         admit_result(unit, due.conversation_sid, due.key, WorkerJoined(fact.identity, fact.participant_sid))
 
 

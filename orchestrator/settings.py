@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv6Address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from urllib.parse import unquote, urlsplit
 
@@ -162,6 +162,16 @@ def _cover(found: object) -> object:
     return cover
 
 
+def _networks(found: object) -> object:
+    """Addresses and networks separated by commas. All there are is none: then anybody could say who he is."""
+    if not isinstance(found, str):
+        return found
+    networks = tuple(ip_network(entry.strip()) for entry in found.split(",") if entry.strip())
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("everybody is no proxy")
+    return networks
+
+
 _NUMBER = Expected(f"a number of seconds above 0 and at most {YEAR_S}")
 _DAYS = Expected(f"a number of days above 0 and at most {TEN_YEARS_D}")
 _PORT = Expected("a whole number from 0 to 65535")
@@ -201,6 +211,12 @@ Cover = Annotated[
     NoDecode,
     BeforeValidator(_cover),
     Expected("identity=identity for each who is covered for: ada@example.test=grace@example.test"),
+]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...],
+    NoDecode,
+    BeforeValidator(_networks),
+    Expected("addresses and networks separated by commas, but not all there are: 10.0.0.0/8,192.0.2.7"),
 ]
 DatabaseUrl = Annotated[
     str,
@@ -273,6 +289,7 @@ class Settings(BaseSettings):
     host: Host = Field("127.0.0.1", description="where the service listens")
     port: Port = Field(8080, description="where the service listens")
     public_url: BaseAddress = Field("http://HOST:PORT", description="the base URL Twilio was given")
+    trusted_proxies: Networks = Field((), description="whose X-Forwarded-For tells who signs in: 10.0.0.0/8,192.0.2.7")
     database_url: DatabaseUrl = Field(SQLITE, repr=False, description="also postgresql+asyncpg://…")
     twilio_account_sid: AccountSid = Field("", description="without it and its token: sandbox mode")
     twilio_auth_token: Token = Field(SecretStr(""), description="signs webhooks and REST calls")

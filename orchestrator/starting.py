@@ -119,6 +119,11 @@ class Starter:
         if by.identity is None:
             raise ActRefused("You serve no customers: your account has no worker's identity.", 403)
         worker = self._directory.known(by.identity)
+        if worker is None:
+            with asking("TaskRouter"):
+                worker = await self._directory.find(by.identity)
+        if worker is None and self._directory.configured:
+            raise ActRefused("You are no worker of TaskRouter: you can take conversations over, and begin none.", 403)
         customer = await self._customer(customer_id)
         if channel_key(kind, value) not in {channel_key(it.type, it.value) for it in customer.channels}:
             raise ActRefused("This customer has no such channel.", 422)

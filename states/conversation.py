@@ -26,10 +26,11 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker chosen for this conversation whom Twilio has not yet let join. `named`: the customer named him."""
+    """A worker chosen for this conversation whom Twilio has not yet let join. `worker_sid`: None for somebody who took
+    it over and is no worker of TaskRouter; `named`: the customer named him."""
 
     identity: str
-    worker_sid: WorkerSid
+    worker_sid: WorkerSid | None
     at_ms: int
     named: bool
 

@@ -359,7 +359,8 @@ class Draft(Guards, Flexing):
         identity = self.event.identity
         claim = self.next.claim if self.was_claimed() else self._withdrawn(identity)
         if claim is not None:
-            self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
+            if claim.worker_sid is not None:
+                self._ask_for(SetWorkerAttributes(claim.worker_sid, claim.at_ms))
             self._forget_withdrawn(identity)
         if self.was_claimed():
             self._note(claim=None, relieved=())

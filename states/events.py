@@ -211,10 +211,10 @@ class WorkerSentTemplate:
 @dataclass(frozen=True, slots=True)
 class HandedToWorker:
     """Somebody gave the customer to this worker, perhaps to himself. He was claimed in the same transaction, unless he
-    is there already; `at_ms`: his new lastAcceptedTaskTime."""
+    is there already; `worker_sid`: None where he is no worker of TaskRouter; `at_ms`: his new lastAcceptedTaskTime."""
 
     identity: str
-    worker_sid: WorkerSid
+    worker_sid: WorkerSid | None
     at_ms: int
     by: str = ""
     reason: str = ""

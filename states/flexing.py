@@ -135,10 +135,10 @@ class Flexing:
         self._ask_for(InviteFlex(stay.key, event.flex_sid, known))
 
     def note_flex_joined(self) -> None:
-        """Flex has the customer now."""
+        """Flex has the customer now; nobody is looked for here any more."""
         stay = self.next.flex
         assert stay is not None
-        self._note(flex=replace(stay, joined=True, queued_since=None))
+        self._note(flex=replace(stay, joined=True, queued_since=None), refused=(), queue=None)
 
     @writes(RelayToFlex)
     def relay_to_flex(self) -> None:

@@ -104,8 +104,10 @@ class Guards:
         return self.event.participant_sid in leaving and not self.was_claimed()
 
     def is_not_wanted(self) -> bool:
-        """The worker who joined was on his way when the customer was given to somebody else."""
-        return self._withdrawn(self.event.identity) is not None and not self.was_claimed()
+        """The worker who joined was on his way when the customer was given to somebody else, and is not here."""
+        here = {worker.participant_sid for worker in self.before.workers}
+        is_here = self.event.participant_sid in here
+        return self._withdrawn(self.event.identity) is not None and not self.was_claimed() and not is_here
 
     def nobody_is_left(self) -> bool:
         """The participant who leaves is the last worker, and Flex has not got the customer."""

@@ -2,8 +2,8 @@
 
 The rule (the outward contract, section 3): a participant with an address is a customer; one with an identity is a
 worker if TaskRouter has a worker of that identity, else a customer in a chat; without TaskRouter an identity is a
-worker's if somebody signs in here under it, or if it is beside a channel customer. A message is a customer's when its
-participant is one.
+worker's if somebody signs in here under it, or if it is beside a channel customer. Whom we added ourselves, because he
+took the conversation over, is a worker in it whoever he is. A message is a customer's when its participant is one.
 """
 
 import re
@@ -82,13 +82,15 @@ def _is_customers(fact: MessagePublished, conversation: Conversation, known: Kno
         return True
     if is_channel_address(author):
         return sid is not None
-    if author == "system" or (sid is not None and sid in _known_workers(conversation)):
+    if author == "system" or (sid is not None and sid in (*_known_workers(conversation), *conversation.gone)):
         return False
     return not _is_worker(author, conversation, known) and sid is not None
 
 
 def _is_worker(identity: str, conversation: Conversation, known: Knowledge) -> bool:
     """Whether an identity is a worker's."""
+    if identity.casefold() in awaited(conversation):
+        return True
     if known.workers is None:
         if identity.casefold() in known.people:
             return True
@@ -106,7 +108,8 @@ def _is_worker(identity: str, conversation: Conversation, known: Knowledge) -> b
 def _arrival(fact: ParticipantPresent, conversation: Conversation, known: Knowledge) -> Event | None:
     if fact.identity is None:
         return CustomerJoined(fact.participant_sid, fact.address, fact.proxy_address)
-    if fact.address is None and _is_worker(fact.identity, conversation, known):
+    is_known = fact.participant_sid in _known_workers(conversation)
+    if fact.address is None and (is_known or _is_worker(fact.identity, conversation, known)):
         return WorkerJoined(fact.identity, fact.participant_sid)
     return CustomerJoined(fact.participant_sid, fact.address, fact.proxy_address, fact.identity)
 
@@ -116,9 +119,16 @@ def _departure(fact: ParticipantGone, conversation: Conversation, known: Knowled
         return WorkerLeft(fact.participant_sid, fact.identity)
     if fact.identity is None or fact.participant_sid == conversation.customer_sid:
         return None
-    if fact.identity.casefold() in (known.people if known.workers is None else known.workers):
+    workers = known.people if known.workers is None else known.workers
+    if fact.identity.casefold() in (*awaited(conversation), *workers):
         return WorkerLeft(fact.participant_sid, fact.identity)
     return None
+
+
+def awaited(conversation: Conversation) -> set[str]:
+    """The casefolded identities of those whom we are adding, or were when they were not wanted any more."""
+    claims = conversation.withdrawn if conversation.claim is None else (conversation.claim, *conversation.withdrawn)
+    return {claim.identity.casefold() for claim in claims}
 
 
 def _known_workers(conversation: Conversation) -> set[ParticipantSid]:

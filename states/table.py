@@ -404,7 +404,7 @@ TRANSITIONS = (
         ("routing",),
         None,
         guards=("flex_is_asked", "nobody_is_here", "flex_wants_anyone"),
-        does=("end_bot_turn", "leave_flex", "find_longest_idle"),
+        does=("end_bot_turn", "back_to_queue", "leave_flex", "find_longest_idle"),
     ),
     Row(
         "customer_transferred",

@@ -81,8 +81,8 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
 
 
 def reading_engine(url: str) -> "AsyncEngine":
-    """An engine whose connections cannot write. Its import brings the whole of SQLAlchemy's ORM, which no start should
-    wait for."""
+    """An engine whose connections cannot write, and see in each transaction one moment. Its import brings the whole of
+    SQLAlchemy's ORM, which no start should wait for."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     path = sqlite_path(url)
@@ -90,11 +90,21 @@ def reading_engine(url: str) -> "AsyncEngine":
         f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",
         pool_size=4,
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA query_only=ON")
 
+    see_one_moment(engine.sync_engine)
     return engine
+
+
+def see_one_moment(engine: Engine) -> None:
+    """Let all that a transaction reads be of one moment. Python's driver begins none for what only reads; it must be
+    told to leave that to us (`isolation_level` None)."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")

@@ -17,7 +17,15 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DatabaseError
 
-from storage.engine import BUSY_TIMEOUT_S, is_busy, is_postgres, make_folder, sqlite_path, writing_engine
+from storage.engine import (
+    BUSY_TIMEOUT_S,
+    is_busy,
+    is_postgres,
+    make_folder,
+    see_one_moment,
+    sqlite_path,
+    writing_engine,
+)
 from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
@@ -103,17 +111,19 @@ def revision_of(url: str) -> str | None:
 
 
 def _reading_engine(url: str) -> Engine:
-    return create_engine(
+    engine = create_engine(
         f"sqlite+pysqlite:///file:{quote(str(_existing(url)))}?mode=ro&uri=true",
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
         hide_parameters=True,
     )
+    see_one_moment(engine)
+    return engine
 
 
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
-    """A read-only connection for a command. Raises DatabaseUnusable where there is no database, and StorageError
-    for what the database refuses."""
+    """A read-only connection for a command, which sees one moment. Raises DatabaseUnusable where there is no database,
+    and StorageError for what the database refuses."""
     engine = _reading_engine(url)
     try:
         with engine.connect() as connection:

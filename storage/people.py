@@ -151,6 +151,13 @@ def set_password(connection: Connection, login: str, password_hash: str) -> int:
     return found.id
 
 
+def give_identity(connection: Connection, number: int, identity: str) -> None:
+    """Give a person who has none an identity."""
+    connection.execute(
+        update(person).where(person.c.id == number, person.c.identity.is_(None)).values(identity=identity)
+    )
+
+
 def renew_hash(connection: Connection, number: int, old: str, new: str) -> None:
     """Keep the same password under another hash, unless it was changed meanwhile."""
     connection.execute(

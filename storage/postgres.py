@@ -92,7 +92,8 @@ def _name(error: Exception) -> str:
 
 
 def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> AsyncEngine:
-    """An engine whose sessions are never waited for without an end."""
+    """An engine whose sessions are never waited for without an end; what is `read_only` sees one moment in each
+    transaction."""
     settings = {
         "application_name": "expert-hub",
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
@@ -102,6 +103,7 @@ def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> Asy
     }
     if read_only:
         settings["default_transaction_read_only"] = "on"
+        settings["default_transaction_isolation"] = "repeatable read"
         # A search is planned for what it looks for: the plan that would do for any text reads the whole customer book.
         settings["plan_cache_mode"] = "force_custom_plan"
     engine = create_async_engine(

@@ -18,6 +18,8 @@ T = TypeVar("T")
 class Place(Protocol):
     """A database at a time the test chooses."""
 
+    url: str
+
     def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
         """One transaction."""
 
@@ -31,6 +33,7 @@ class Place(Protocol):
 class OnSqlite:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.url = store.url
         self.rows = store.rows
 
     def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
@@ -45,7 +48,7 @@ class OnSqlite:
 
 class OnPostgres:
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def do(self, work: Callable[[Unit], T], at: int = NOON) -> T:
         def whole(connection: Connection) -> T:
@@ -54,10 +57,10 @@ class OnPostgres:
             unit.flush()
             return result
 
-        return postgres.run(self._url, whole)
+        return postgres.run(self.url, whole)
 
     def read(self, question: Callable[[Connection], T]) -> T:
-        return postgres.run(self._url, question, read_only=True)
+        return postgres.run(self.url, question, read_only=True)
 
     def rows(self, table: Table, **columns: Any) -> list[dict[str, Any]]:
         return self.read(lambda connection: rows(connection, table, **columns))

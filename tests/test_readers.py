@@ -3,17 +3,20 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 
 from chaos.postgres import Postgres
 from storage.errors import StorageError
 from storage.opening import upgrade
 from storage.readers import Readers
 from storage.schema import meta
+from storage.unit import Unit
+from tests.places import Place
 from tests.stores import new_store
 
 A_WHILE = text(
@@ -56,6 +59,33 @@ async def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="cannot be read"):
             await readers.read(lambda connection: connection.execute(delete(meta)))
         await readers.close()
+
+
+def counted_twice(place: Place) -> Callable[[Connection], tuple[int, int]]:
+    """A question that counts, waits until somebody else has written, and counts again."""
+
+    def write(unit: Unit) -> None:
+        unit.connection.execute(insert(meta).values(name="meanwhile", value="written"))
+
+    def question(connection: Connection) -> tuple[int, int]:
+        before = connection.execute(HOW_MANY).scalar_one()
+        written = Thread(target=place.do, args=(write,))
+        written.start()
+        written.join()
+        return before, connection.execute(HOW_MANY).scalar_one()
+
+    return question
+
+
+async def test_an_answer_is_of_one_moment_whatever_is_written_meanwhile(place: Place) -> None:
+    readers = Readers(place.url)
+    assert await readers.read(counted_twice(place)) == (1, 1)
+    assert await how_many(readers) == 2
+    await readers.close()
+
+
+def test_so_is_what_a_command_reads_beside_a_running_service(place: Place) -> None:
+    assert place.read(counted_twice(place)) == (1, 1)
 
 
 async def test_a_mistake_of_who_asks_is_his_own(shared: Readers) -> None:

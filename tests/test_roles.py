@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from states.conversation import Conversation, Present
+from states.conversation import Claim, Conversation, Present
 from states.events import (
     ConversationClosed,
     ConversationStarted,
@@ -180,6 +180,39 @@ def test_without_taskrouter_a_message_of_an_identity_alone_is_looked_up_and_then
 @pytest.mark.parametrize("author", ["console", "+15550100777"])
 def test_a_message_that_no_participant_wrote_is_no_customers(author: str) -> None:
     assert event_of(published(author, None), SMS, TEAM_ASKED) is None
+
+
+# Somebody who took it over and is no worker of TaskRouter
+
+BOSS = "Boss@Example.test"
+BOSSES = ParticipantSid("MB3")
+ON_HIS_WAY = Claim(BOSS, None, 0, named=False)
+
+
+@pytest.mark.parametrize("known", [TEAM, TEAM_ASKED])
+@pytest.mark.parametrize(
+    "conversation", [replace(SMS, claim=ON_HIS_WAY), replace(CHAT, withdrawn=(ON_HIS_WAY,))], ids=["sms", "chat"]
+)
+def test_whom_we_are_adding_ourselves_joins_writes_and_leaves_as_a_worker(
+    conversation: Conversation, known: Knowledge
+) -> None:
+    identity = BOSS.casefold()
+    assert event_of(ParticipantPresent(BOSSES, identity), conversation, known) == WorkerJoined(identity, BOSSES)
+    assert event_of(ParticipantGone(BOSSES, identity), conversation, known) == WorkerLeft(BOSSES, identity)
+    assert event_of(published(identity, BOSSES), conversation, known) is None
+
+
+@pytest.mark.parametrize("known", [TEAM, TEAM_ASKED])
+def test_who_joined_so_is_a_worker_whatever_is_told_of_him_later(known: Knowledge) -> None:
+    here = replace(SMS, workers=(Present(BOSS, BOSSES),))
+    assert event_of(ParticipantPresent(BOSSES, BOSS), here, known) == WorkerJoined(BOSS, BOSSES)
+    assert event_of(published(BOSS, BOSSES), here, known) is None
+    assert event_of(ParticipantGone(BOSSES, BOSS), here, known) == WorkerLeft(BOSSES, BOSS)
+
+
+@pytest.mark.parametrize("known", [TEAM, TEAM_ASKED])
+def test_what_he_wrote_and_is_told_after_he_left_is_no_customers(known: Knowledge) -> None:
+    assert event_of(published(BOSS, BOSSES), replace(SMS, gone=(BOSSES,)), known) is None
 
 
 # Leaving

@@ -22,6 +22,7 @@ DEFAULTS = {
     "HOST": "127.0.0.1",
     "PORT": "8080",
     "PUBLIC_URL": "http://HOST:PORT",
+    "TRUSTED_PROXIES": "none",
     "DATABASE_URL": "sqlite+aiosqlite:///data/expert-hub.db",
     "TWILIO_ACCOUNT_SID": "none",
     "TWILIO_AUTH_TOKEN": "none",
@@ -464,3 +465,15 @@ def test_a_list_of_who_covers_for_whom_is_refused_whole(found: str) -> None:
 def test_how_long_ago_still_counts_is_a_number_of_days(found: str) -> None:
     [fault] = faults(LAST_WORKER_DAYS=found)
     assert fault == f"LAST_WORKER_DAYS: found {found!r}, expected a number of days above 0 and at most 3650"
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    assert loaded().trusted_proxies == ()
+    found = loaded(TRUSTED_PROXIES=" 10.0.0.0/8, 192.0.2.7,2001:db8::/32,").trusted_proxies
+    assert [str(network) for network in found] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize("found", ["nginx", "10.0.0.1/8", "10.0.0.0/33", "0.0.0.0/0", "10.0.0.0/8;192.0.2.7", "::/0"])
+def test_what_is_no_proxy_is_a_fault(found: str) -> None:
+    [fault] = faults(TRUSTED_PROXIES=found)
+    assert fault.startswith(f"TRUSTED_PROXIES: found {found!r}, expected addresses and networks")

@@ -33,6 +33,11 @@ class Answer:
         return self.headers.get("Location")
 
     @property
+    def plain(self) -> str:
+        """The text without its token, which is another in each page."""
+        return re.sub(r'(name="csrf" (?:value|content)=)"[^"]*"', r'\1""', self.text)
+
+    @property
     def problem(self) -> str | None:
         """What the sign-in page says went wrong."""
         found = re.search(r'role="alert">(.*?)</p>', self.text)

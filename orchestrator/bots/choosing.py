@@ -79,7 +79,13 @@ def _prompting(settings: Settings, sight: Sight, readers: Readers) -> "Prompting
 
     prompt = Path(settings.bot_prompt_file or PROMPT_FILE).read_text(encoding="utf-8")
     routes = read_routes(Path(settings.bot_routes_file)) if settings.bot_routes_file else Routes()
-    return Prompting(prompt, routes, sight, Memory(readers))
+    return Prompting(prompt, routes, sight, Memory(readers), offers_of(settings))
+
+
+def offers_of(settings: Settings) -> list[str]:
+    """The routes that are there only where somebody can be found by name, and where there is another account."""
+    needed = {"last": settings.taskrouter_workspace_sid, "flex": settings.flex_account_sid}
+    return [name for name, sid in needed.items() if sid is not None]
 
 
 def _line(settings: Settings, session: aiohttp.ClientSession, *, repeats: bool) -> "Line":

@@ -8,7 +8,7 @@ says cannot be checked: neither that it is true, nor that it is no part of the p
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,11 @@ PROMPT_FILE = Path(__file__).with_name("prompt.txt")
 OUTPUT_MAX = 800
 """Tokens a model may write: five short texts and the rest of the form."""
 TALKING = ("talk", "ask_again", "anyone", "person")
+OFFERS = {
+    "last": "he wants the person he talked to last time, or wrote to before, and does not say who that is.",
+    "flex": "he wants the contact centre.",
+}
+"""The routes that not every house has, and what the model is told of each where this one does."""
 _LINE_MAX = 1600
 
 
@@ -38,12 +43,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """Makes the question and reads the output. `prompt`: the system prompt, to which the declared intents are added."""
+    """Makes the question and reads the output. `prompt`: the system prompt, to which the other intents are added;
+    `offers`: those of OFFERS there are. One of the same name that is declared goes before."""
 
     prompt: str
     routes: Routes
     sight: Sight
     memory: Memory
+    offers: Collection[str] = ()
+
+    @property
+    def intents(self) -> list[str]:
+        """Every intent the model may choose."""
+        return list(dict.fromkeys((*TALKING, *self._offered(), *self.routes.intents)))
+
+    def _offered(self) -> list[str]:
+        return [name for name in OFFERS if name in self.offers and name not in self.routes.intents]
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -52,7 +67,7 @@ class Prompting:
         properties: dict[str, Any] = {
             "say": {"type": "array", "items": text, "description": "What the customer is told, a text message each."},
             "choices": {"type": "array", "items": text, "description": "Short replies he may choose from, or none."},
-            "intent": {"type": "string", "enum": [*TALKING, *self.routes.intents]},
+            "intent": {"type": "string", "enum": self.intents},
             "person": {"type": ["string", "null"], "description": "The email address he wrote, for intent person."},
             "language": {"type": ["string", "null"], "description": "A BCP 47 tag of what he writes in."},
             "reason": {"type": ["string", "null"], "description": "What it is about, in a few words."},
@@ -67,6 +82,8 @@ class Prompting:
     async def asked(self, question: Question) -> Asked:
         """The question with what was said in this turn before it. Raises StorageError."""
         system = self.prompt.strip()
+        if offered := self._offered():
+            system += "\n\nMore intents:\n" + "\n".join(f'- "{name}": {OFFERS[name]}' for name in offered)
         if self.routes.intents:
             system += "\n\nThe other intents: " + ", ".join(self.routes.intents) + "."
         seen = await self.sight.of(question)
@@ -80,7 +97,7 @@ class Prompting:
         if not isinstance(output, dict):
             raise BotUnusable("the model wrote no JSON object")
         intent = output.get("intent")
-        if not isinstance(intent, str) or (intent not in TALKING and intent not in self.routes.intents):
+        if not isinstance(intent, str) or intent not in self.intents:
             raise BotUnusable("the model named an intent that is not declared")
         fields = {"messages": output.get("say"), "choices": output.get("choices"), **self._routed(intent, output, said)}
         return answer_of(fields | {"set": {name: output.get(name) for name in ("language", "reason")}})
@@ -95,6 +112,8 @@ class Prompting:
                 return {"route": address}
             case "ask_again" | "person":
                 return {"ask_again": True}
+            case "last" | "flex" if intent in self._offered():
+                return {"route": intent}
         return self.routes.fields(intent, {"person": _written(output.get("person"), said)})
 
 

@@ -32,9 +32,7 @@ async def _assign(acts: Acts, sid: str, by: Person, form: Fields) -> None:
 
 
 async def _take(acts: Acts, sid: str, by: Person, form: Fields) -> None:
-    if by.identity is None:
-        raise _refusal("You are no worker, so you cannot take a conversation over.")
-    await acts.hand_to_worker(sid, by, by.identity, form["reason"], form["token"])
+    await acts.take_over(sid, by, form["reason"], form["token"])
 
 
 async def _queue(acts: Acts, sid: str, by: Person, form: Fields) -> None:

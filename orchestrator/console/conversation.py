@@ -158,13 +158,14 @@ async def show(request: web.Request) -> web.Response:
 
 async def page(request: web.Request, view: View, status: int = 200, **more: Any) -> web.Response:
     """The page of a conversation, perhaps with what became of an act."""
-    role = request[PERSON].role
+    role, identity = request[PERSON].role, (request[PERSON].identity or "").casefold()
     context = {
         "view": view,
         "channel": channel_of(view.conversation.address),
         "workers": await _workers(request.app[SERVICE]),
         "may_step_in": role in STEP_IN.roles,
         "may_repair": role in REPAIR.roles,
+        "is_with_you": identity in {worker.identity.casefold() for worker in view.conversation.workers},
         "token": secrets.token_urlsafe(16),
         "has_flex": request.app[SERVICE].acts.has_flex,
         "did": DONE.get(request.query.get("did", "")),

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from orchestrator.nearby import is_local, is_loopback
 from orchestrator.people.origins import origin_of
-from orchestrator.people.rights import Role
+from orchestrator.people.rights import STEP_IN, Role
 from orchestrator.sandbox import seeds
 from orchestrator.service import SERVICE
 from storage import people
@@ -19,7 +19,7 @@ from storage.writer import Batches
 
 
 class Seeded(NamedTuple):
-    """Somebody to try the sandbox as; `identity`: the seeded worker he is."""
+    """Somebody to try the sandbox as; `identity`: the seeded worker he is, or what he takes conversations over as."""
 
     login: str
     name: str
@@ -31,9 +31,14 @@ _WORKERS = tuple(
     Seeded(identity, identity.partition("@")[0].capitalize(), Role.worker, identity)
     for identity, _available in seeds.WORKERS
 )
-_OTHERS = tuple(
-    Seeded(f"{role}@example.test", role.capitalize(), role) for role in (Role.supervisor, Role.developer, Role.admin)
-)
+
+
+def _other(role: Role) -> Seeded:
+    login = f"{role}@example.test"
+    return Seeded(login, role.capitalize(), role, login if role in STEP_IN.roles else None)
+
+
+_OTHERS = tuple(_other(role) for role in (Role.supervisor, Role.developer, Role.admin))
 SEEDED: Final = (*_WORKERS, *_OTHERS)
 LOGINS: Final = tuple(one.login for one in SEEDED)
 
@@ -46,10 +51,14 @@ async def seed_people(writer: Batches) -> None:
 
 def _seed(unit: Unit) -> None:
     for one in SEEDED:
-        is_known = people.by_login(unit.connection, one.login) is not None
-        is_somebody = one.identity is not None and people.by_identity(unit.connection, one.identity) is not None
-        if not is_known and not is_somebody:
+        known = people.by_login(unit.connection, one.login)
+        if one.identity is not None and people.by_identity(unit.connection, one.identity) is not None:
+            continue
+        if known is None:
             people.add(unit.connection, one.login, one.name, one.role, one.identity, None, unit.now)
+        elif one.identity is not None and not known.has_credentials:
+            # A sandbox of before supervisors could take over.
+            people.give_identity(unit.connection, known.id, one.identity)
 
 
 def may_tap(request: web.Request) -> bool:

@@ -4,6 +4,7 @@ The cookie holds 32 random bytes; the database knows their SHA-256 alone, so who
 kept in memory: every request asks the database, so whoever is disabled is out with his next one.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -25,6 +26,8 @@ TOKEN: Final = web.RequestKey("token", str)
 SESSION, FORM = "expert_hub", "expert_hub_form"
 # base64 of 32 bytes, without padding
 _LENGTH = 43
+# bytes of an HMAC-SHA256
+_PROOF = 32
 
 
 def new_token() -> str:
@@ -38,8 +41,29 @@ def digest(token: str) -> str:
 
 
 def form_token(secret: str) -> str:
-    """What a form carries to prove that a page of ours made it, for whoever has `secret` in a cookie."""
-    return hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
+    """What a form carries to prove that a page of ours made it, for who has `secret` in a cookie; another each time.
+    A proof that stayed the same could be guessed letter by letter from the sizes of compressed pages into which a
+    stranger may put something (BREACH), so it stands behind random bytes that mask it."""
+    pad = secrets.token_bytes(_PROOF)
+    return base64.urlsafe_b64encode(pad + _masked(_proof(secret), pad)).decode()
+
+
+def is_form_token(secret: str, given: str) -> bool:
+    """Whether `form_token` has given this for a secret."""
+    try:
+        raw = base64.b64decode(given.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:
+        return False
+    pad, masked = raw[:_PROOF], raw[_PROOF:]
+    return len(masked) == _PROOF and hmac.compare_digest(_masked(masked, pad), _proof(secret))
+
+
+def _proof(secret: str) -> bytes:
+    return hmac.digest(secret.encode(), b"form", "sha256")
+
+
+def _masked(text: bytes, pad: bytes) -> bytes:
+    return bytes(one ^ other for one, other in zip(text, pad, strict=True))
 
 
 def is_over_https(public_url: str) -> bool:

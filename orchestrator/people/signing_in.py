@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
+from orchestrator.nearby import client_address
 from orchestrator.people.passwords import Passwords
 from orchestrator.people.sessions import SESSION, digest, new_token, read_cookie
 from orchestrator.service import SERVICE
@@ -93,7 +94,8 @@ async def begin(
 async def try_once(request: web.Request, login: str | None = None) -> Attempt:
     """Count a try of whoever asks, under a login if there is one, and forget those that are over. Raises TriedTooOften
     and StorageError."""
-    keys = [_key("address", _household(request.remote))]
+    trusted = request.app[SERVICE].settings.trusted_proxies
+    keys = [_key("address", _household(client_address(request, trusted)))]
     if login is not None:
         keys.append(_key("login", login))
 

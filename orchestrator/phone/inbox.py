@@ -1,7 +1,7 @@
 """The list: a worker's conversations, the last changed first, and whether he takes new ones."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, Literal
 
 import structlog
 from aiohttp import web
@@ -15,6 +15,7 @@ from storage import threads
 
 log = structlog.get_logger()
 PAGE_SIZE = 50
+NOT_HERE: Final = 404
 # What the page says to who comes back from something he did.
 DONE = {
     "handed": "Handed over. Your note stays with the conversation.",
@@ -66,10 +67,13 @@ async def switch(desk: Desk) -> web.StreamResponse:
     return done(desk.request, "/app")
 
 
-async def _availability(desk: Desk) -> bool | None:
-    """None where TaskRouter does not say: the page must not guess."""
+async def _availability(desk: Desk) -> bool | Literal["unknown"] | None:
+    """`unknown` where TaskRouter does not say: the page must not guess. None for one who is no worker: nobody is routed
+    to him."""
     try:
         return await desk.service.acts.is_available(desk.identity)
     except ActRefused as refusal:
+        if refusal.status == NOT_HERE:
+            return None
         log.warning("availability_unknown", status=refusal.status)
-        return None
+        return "unknown"

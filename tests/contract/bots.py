@@ -1,7 +1,7 @@
 """Every bot's vendor, played by a server of our own, so that one suite can ask the same of all adapters."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from orchestrator.bots.dialogflow_bot import DialogflowBot
 from orchestrator.bots.line import Line
 from orchestrator.bots.memory import Said
 from orchestrator.bots.openai_bot import OpenAiBot
-from orchestrator.bots.prompting import Prompting
+from orchestrator.bots.prompting import OFFERS, Prompting
 from orchestrator.bots.rasa_bot import RasaBot
 from orchestrator.bots.routes import Routes
 from orchestrator.bots.sight import Sight
@@ -34,7 +34,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a bot is to answer, whoever hosts it. `choices`: shown to meant; `email`: route to this address."""
+    """What a bot is to answer, whoever hosts it. `choices`: shown to meant; `email`: route to this address; `other`:
+    the route `last` or `flex`."""
 
     texts: tuple[str, ...] = ()
     choices: dict[str, str] = field(default_factory=dict)
@@ -43,10 +44,11 @@ class Wanted:
     queue: str | None = None
     again: bool = False
     closes: bool = False
+    other: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """In the contract's own form."""
-        route = self.email or ("queue" if self.queue else "agent" if self.agent else "no")
+        route = self.email or self.other or ("queue" if self.queue else "agent" if self.agent else "no")
         return {
             "messages": list(self.texts),
             "choices": [{"title": shown, "value": meant} for shown, meant in self.choices.items()],
@@ -146,7 +148,7 @@ def _clu(_wanted: Wanted) -> object:
 
 def output_of(wanted: Wanted) -> dict[str, Any]:
     """What a model writes."""
-    intent = "declared" if wanted.queue or wanted.closes else "talk"
+    intent = "declared" if wanted.queue or wanted.closes else wanted.other or "talk"
     intent = "person" if wanted.email else "anyone" if wanted.agent else "ask_again" if wanted.again else intent
     return {
         "say": list(wanted.texts),
@@ -205,11 +207,18 @@ def service_account(folder: Path, token_uri: str) -> Path:
 
 
 def adapter(
-    kind: str, session: aiohttp.ClientSession, url: str, folder: Path, sight: Sight, routes: Routes, timeout_s: float
+    kind: str,
+    session: aiohttp.ClientSession,
+    url: str,
+    folder: Path,
+    sight: Sight,
+    routes: Routes,
+    timeout_s: float,
+    offers: Collection[str] = tuple(OFFERS),
 ) -> Bot:
-    """The adapter of this kind, pointed at `url`."""
+    """The adapter of this kind, pointed at `url`. `offers`: what of OFFERS a model is offered."""
     line = Line(session, kind, timeout_s, repeats=kind in ("clu", *MODELS))
-    prompting = Prompting("Be kind.", routes, sight, NoMemory())  # type: ignore[arg-type]
+    prompting = Prompting("Be kind.", routes, sight, NoMemory(), offers)  # type: ignore[arg-type]
     match kind:
         case "http":
             return HttpBot(session, url, timeout_s, sight)
@@ -227,7 +236,13 @@ def adapter(
 
 
 @asynccontextmanager
-async def world_of(kind: str, folder: Path, timeout_s: float = 5.0, sight: Sight | None = None) -> AsyncIterator[World]:
+async def world_of(
+    kind: str,
+    folder: Path,
+    timeout_s: float = 5.0,
+    sight: Sight | None = None,
+    offers: Collection[str] = tuple(OFFERS),
+) -> AsyncIterator[World]:
     """A world of this kind, whose vendor gives out tokens and sessions and answers `Hello`."""
     declared: dict[str, Any] = {}
     world: World
@@ -252,7 +267,7 @@ async def world_of(kind: str, folder: Path, timeout_s: float = 5.0, sight: Sight
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(handle))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        bot = adapter(kind, session, url, folder, sight or Sight(), Routes(declared), timeout_s)
+        bot = adapter(kind, session, url, folder, sight or Sight(), Routes(declared), timeout_s, offers)
         world = World(kind, bot, [], declared, [])
         world.says(Wanted(("Hello",)))
         yield world

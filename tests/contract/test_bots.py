@@ -16,7 +16,7 @@ from orchestrator.bots.contract import CHOICES_MAX, MESSAGE_MAX, TEXTS_MAX, tidi
 from orchestrator.bots.sight import Sight, session_of
 from orchestrator.errors import BotUnusable
 from orchestrator.ports import Answer, Question
-from tests.contract.bots import KINDS, MODELS, Wanted, World, anthropic_says, openai_says, output_of, world_of
+from tests.contract.bots import KINDS, MODELS, Wanted, World, world_of
 
 ADA = "ada@example.test"
 BODY = f"a private question for {ADA}"
@@ -26,7 +26,6 @@ only_vendors = pytest.mark.parametrize("world", VENDORS, indirect=True)
 # The forms of the others say where the customer goes or that it is over, and never both.
 BOTH = [kind for kind in KINDS if kind not in ("dialogflow", "watson", *MODELS)]
 only_those_who_say_both = pytest.mark.parametrize("world", BOTH, indirect=True)
-only_models = pytest.mark.parametrize("world", MODELS, indirect=True)
 
 
 @pytest.fixture(params=KINDS)
@@ -94,6 +93,13 @@ async def test_it_routes_to_a_queue(world: World, queue: str) -> None:
     world.says(Wanted(("One moment.",), queue=queue))
     found = await answer(world)
     assert (found.route, found.queue) == ("queue", queue)
+
+
+@pytest.mark.parametrize("route", ["last", "flex"])
+async def test_it_routes_to_whom_he_talked_to_last_and_to_flex(world: World, route: str) -> None:
+    world.says(Wanted(("One moment.",), other=route))
+    found = await answer(world)
+    assert (found.route, found.identity, texts(found)) == (route, None, ["One moment."])
 
 
 async def test_it_says_several_texts_in_order(world: World) -> None:
@@ -314,44 +320,6 @@ async def test_an_answer_that_is_cut_off_is_unusable(world: World) -> None:
     assert len(world.asked) == (2 if repeats else 1)
 
 
-@only_models
-@pytest.mark.parametrize("person", ["boss@example.test", "ADA@example.test ", "", None, 7, "ada"])
-async def test_a_model_names_only_whom_the_customer_named(world: World, person: object) -> None:
-    output = output_of(Wanted(("One moment.",), email="x")) | {"person": person}
-    world.sends(openai_says(json.dumps(output)) if world.kind == "openai" else anthropic_says(output))
-    found = await answer(world)
-    named = isinstance(person, str) and person.strip().lower() == ADA
-    assert (found.route, found.identity) == (("email", ADA) if named else ("no", None))
-
-
-@only_models
-@pytest.mark.parametrize("intent", ["Billing", "close", "agent", ADA, "", None, 7, ["talk"]])
-async def test_a_model_chooses_only_what_is_declared(world: World, intent: object) -> None:
-    output = output_of(Wanted(("Done.",))) | {"intent": intent, "route": "agent", "close": True}
-    world.sends(openai_says(json.dumps(output)) if world.kind == "openai" else anthropic_says(output))
-    with pytest.raises(BotUnusable, match="not declared"):
-        await answer(world)
-
-
-async def test_a_model_that_puts_its_json_into_a_fence_is_understood(tmp_path: Path) -> None:
-    async with world_of("openai", tmp_path) as world:
-        world.sends(openai_says("Sure!\n```json\n" + json.dumps(output_of(Wanted(("Hi",)))) + "\n```"))
-        assert texts(await answer(world)) == ["Hi"]
-
-
-@only_models
-async def test_a_model_that_is_cut_off_or_refuses_is_unusable(world: World) -> None:
-    output = output_of(Wanted(("Hi",)))
-    if world.kind == "openai":
-        refused: list[Any] = [openai_says(json.dumps(output), "length"), openai_says("I cannot help with that.")]
-    else:
-        refused = [anthropic_says(output, "max_tokens"), {"content": [{"type": "text", "text": "No."}]}]
-    for answered in refused:
-        world.sends(answered)
-        with pytest.raises(BotUnusable):
-            await answer(world)
-
-
 async def test_watson_begins_a_new_session_once_where_the_old_one_has_ended(tmp_path: Path) -> None:
     async with world_of("watson", tmp_path) as world:
         await answer(world)
@@ -373,25 +341,6 @@ async def test_watson_begins_a_new_session_once_where_the_old_one_has_ended(tmp_
 async def test_a_picture_alone_is_asked_about_in_words(world: World) -> None:
     found = tidied(await world.bot.reply(replace(QUESTION, body=" ")))
     assert (found.again, found.route, world.asked) == (True, "no", [])
-
-
-@only_models
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        ("not ada@example.test but Grace@Example.test, please", "Grace@Example.test"),
-        ("<grace@example.test>.", "grace@example.test"),
-        ("disgrace@example.test", None),
-        ("grace@example.test.evil.test", None),
-        ("grace@example.tester", None),
-    ],
-)
-async def test_a_model_may_name_any_of_whom_the_customer_named_and_nobody_like_them(
-    world: World, body: str, named: str | None
-) -> None:
-    world.says(Wanted(("One moment.",), email="grace@example.test"))
-    found = tidied(await world.bot.reply(replace(QUESTION, body=body)))
-    assert found.identity == named
 
 
 async def test_clu_asks_again_where_it_is_not_sure_or_the_intent_is_not_declared(tmp_path: Path) -> None:

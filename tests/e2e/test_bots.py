@@ -128,6 +128,24 @@ async def test_ten_copies_are_sent_once(bare_house: House, vendor: Vendor) -> No
     await hears(bare_house, sid, "Hello there.")
 
 
+@on_openai
+async def test_a_model_sends_whom_he_talked_to_before_and_to_flex(bare_house: House, vendor: Vendor) -> None:
+    vendor.says(texts=("One moment.",), email="grace@example.test")
+    sid = await bare_house.say(MARIA, "grace@example.test please")
+    await bare_house.state(sid, "with_worker")
+    await bare_house.quiet(sid)
+    await bare_house.post(f"/sandbox/conversations/{sid}/leave", {"identity": "grace@example.test"})
+    await bare_house.state(sid, "awaiting_choice")
+    vendor.says(texts=("I am asking her.",), other="last")
+    await bare_house.say(MARIA, "The lady from before, please")
+    assert (await bare_house.state(sid, "with_worker"))["worker"] == {"identity": "grace@example.test"}
+    await bare_house.post(f"/sandbox/conversations/{sid}/leave", {"identity": "grace@example.test"})
+    await bare_house.state(sid, "awaiting_choice")
+    vendor.says(texts=("I am asking them.",), other="flex")
+    await bare_house.say(MARIA, "Your contact centre, please")
+    assert (await bare_house.state(sid, "with_worker"))["worker"] == {"identity": "flex"}
+
+
 # A model closes only by an intent of BOT_ROUTES_FILE.
 @on_rasa
 async def test_who_is_said_goodbye_to_is_closed_after_the_last_word(bare_house: House, vendor: Vendor) -> None:

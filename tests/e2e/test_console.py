@@ -267,7 +267,14 @@ async def test_a_supervisor_who_is_a_worker_takes_over(house: House, boss: Visit
     sid = await with_grace(house)
     promoted = update(person).where(person.c.login == ALAN).values(role="supervisor")
     await house.service.writer.run(lambda unit: unit.connection.execute(promoted))
+    nobody = update(person).where(person.c.login == SUPERVISOR).values(identity=None)
+    await house.service.writer.run(lambda unit: unit.connection.execute(nobody))
     assert 'value="take"' not in (await boss.get(f"/console/c/{sid}")).text
+    refused = await act(boss, sid, "take")
+    assert (refused.status, "You have no identity, so you cannot take a conversation over." in refused.text) == (
+        422,
+        True,
+    )
     async with visiting(house.url) as alan:
         await alan.tap(ALAN)
         assert 'value="take"' in (await alan.get(f"/console/c/{sid}")).text
@@ -301,7 +308,6 @@ async def test_a_customer_is_handed_to_the_queue_to_the_assistant_and_to_flex(ho
         ("close", {"reason": "x" * 501}, 422, "A reason may be 500 characters long; this one has 501."),
         ("assign", {"identity": ""}, 422, "Choose a worker to assign."),
         ("assign", {"identity": "nobody@example.test"}, 404, "nobody@example.test does not work here."),
-        ("take", {}, 422, "You are no worker, so you cannot take a conversation over."),
         ("dance", {}, 422, "There is no such act."),
     ],
 )

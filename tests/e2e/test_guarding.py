@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from orchestrator.people.guarding import csrf_of, open_to
 from orchestrator.people.rights import PERSON, SERVE, WATCH
+from orchestrator.people.sessions import SESSION, is_form_token
 from orchestrator.service import SERVICE
 from storage import people
 from storage.errors import StorageError
@@ -65,7 +67,9 @@ async def ada(house: House, pages: str) -> AsyncIterator[Visitor]:
 
 async def test_a_handler_finds_who_asks_and_the_token_of_his_forms(ada: Visitor) -> None:
     answer = await ada.get("/mine")
-    assert json.loads(answer.text) == {"login": ADA, "identity": ADA, "csrf": ada.csrf}
+    told = json.loads(answer.text)
+    assert is_form_token(ada.cookies[SESSION], told.pop("csrf"))
+    assert told == {"login": ADA, "identity": ADA}
     assert answer.headers["Cache-Control"] == "no-store"
     assert json.loads((await ada.post("/take", body="Bonjour")).text) == {"body": "Bonjour"}
 
@@ -146,3 +150,16 @@ async def test_whoever_is_signed_in_no_more_is_told_nothing_more(
                 assert b"event: over" in await stream.content.read()
             assert (await ada.get("/app/events", Accept="text/event-stream")).status == 401
             assert not others.content.at_eof()
+
+
+async def test_each_page_of_a_session_has_another_token_and_each_is_good(house: House) -> None:
+    async with visiting(house.url) as visitor:
+        shown = [(await visitor.get("/signin")).text for _ in range(2)]
+        await visitor.tap(ADA)
+        shown += [(await visitor.get("/app")).text for _ in range(2)]
+        tokens = [set(re.findall(r'name="csrf" (?:value|content)="([^"]+)"', text)) for text in shown]
+        assert [len(found) for found in tokens] == [1] * 4
+        assert len(set.union(*tokens)) == 4
+        for found in tokens[2:]:
+            (token,) = found
+            assert (await visitor.post("/app/available", available="true", csrf=token)).status == 303

@@ -1,0 +1,35 @@
+"""What is left of a search when Flex has a part in it: who waits is told so once, and what was found ends with it."""
+
+from states import texts
+from states.conversation import Conversation, Decision
+from states.decide import decide
+from states.effects import FindLongestIdle, SendMessage
+from states.events import CustomerTransferred, Event, FlexJoined, FlexOpened, HandedToFlex, NobodyAvailable
+from states.names import ConversationSid
+
+ADA = "ada@example.test"
+WAITING = Conversation(
+    ConversationSid("CH1"), 0, 0, "routing", 5, turn=1, waiting_since=3, refused=(ADA,), queue="Billing"
+)
+
+
+def after(conversation: Conversation, *events: Event) -> Decision:
+    """The last decision, each event being told a millisecond after the one before."""
+    for now, event in enumerate(events, conversation.updated_at + 1):
+        decision = decide(conversation, event, now)
+        conversation = decision.conversation
+    return decision
+
+
+def test_who_waits_again_because_flex_sends_him_back_keeps_his_place_and_is_not_told_twice() -> None:
+    sent = after(WAITING, HandedToFlex("boss"), CustomerTransferred("KT000001", "agent"))
+    assert sent.conversation.waiting_since == WAITING.waiting_since
+    assert [keyed.effect for keyed in sent.effects] == [FindLongestIdle(3, (ADA,), "Billing")]
+    told = after(sent.conversation, NobodyAvailable(3))
+    assert [keyed.effect for keyed in told.effects if keyed.effect == SendMessage(texts.PLEASE_WAIT)] == []
+
+
+def test_once_flex_has_him_it_is_forgotten_whom_and_where_was_looked_for() -> None:
+    """A later search would leave out who could not be added once, and look in a queue nobody asked for."""
+    joined = after(WAITING, HandedToFlex("boss"), FlexOpened("CH1/6", "CH2", 0), FlexJoined("CH1/6", "CH2", "KD1"))
+    assert (joined.dest, joined.conversation.refused, joined.conversation.queue) == ("with_worker", (), None)
