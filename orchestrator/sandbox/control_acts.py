@@ -1,8 +1,8 @@
-"""The control API's people: customers who write and call, and workers who write, join, leave and close by the SDK."""
+"""The control API's people: customers who write, and workers who write, join, leave and close by the SDK."""
 
 from aiohttp import web
 
-from orchestrator.sandbox import acts, calling, rules
+from orchestrator.sandbox import acts, rules
 from orchestrator.sandbox.control_requests import conversation_of, fields_of
 from orchestrator.sandbox.drafts import Draft, identity_of
 from orchestrator.sandbox.inputs import inbound_of
@@ -12,7 +12,6 @@ from orchestrator.sandbox.sandbox import sandbox_of
 def add_routes(app: web.Application) -> None:
     """Add the routes of this module."""
     app.router.add_post("/sandbox/inbound", inbound)
-    app.router.add_post("/sandbox/call", call)
     for account in ("/sandbox", "/sandbox/flex"):
         one = account + "/conversations/{conversation}"
         app.router.add_post(one + "/messages", write)
@@ -27,13 +26,6 @@ async def inbound(request: web.Request) -> web.Response:
     taken, published = await acts.receive(sandbox_of(request), message)
     answer = {"conversation_sid": taken.sid, "message_sid": published.sid}
     return web.json_response(answer, status=201)
-
-
-async def call(request: web.Request) -> web.Response:
-    """A customer calls; what he heard, when the call is over."""
-    wanted = calling.call_of(await fields_of(request))
-    await calling.play(sandbox_of(request), wanted)
-    return web.json_response(wanted.shape(), status=201)
 
 
 async def write(request: web.Request) -> web.Response:

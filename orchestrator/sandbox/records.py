@@ -1,7 +1,13 @@
 """What the account holds, as plain records. `ordinal` counts all that was ever made, so that lists hold still."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
+from xml.etree import ElementTree
+
+# What a verb of a call waits for: the caller, who may press something, or the worker who is rung.
+_WAIT_FOR: Final = {"Gather": "digits", "Dial": "dial"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +157,31 @@ class Worker:
     updated: datetime
     status_changed: datetime
     version: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call, and what its caller has heard. `waiting`: the <Gather> or <Dial> at which somebody has a choice, behind
+    which the rest of its `document` stands."""
+
+    sid: str
+    caller: str
+    called: str
+    said: list[str] = field(default_factory=list)
+    dialed: list[dict[str, str | None]] = field(default_factory=list)
+    error: str | None = None
+    waiting: ElementTree.Element | None = None
+    document: Iterator[ElementTree.Element] = field(default_factory=lambda: iter(()))
+    documents: int = 0
+    talked_s: int = 0
+    is_over: bool = False
+
+    @property
+    def waits_for(self) -> str | None:
+        """`digits`, `dial`, or None."""
+        return None if self.waiting is None else _WAIT_FOR[self.waiting.tag]
+
+    def shape(self) -> dict[str, Any]:
+        """The call as the control API tells it."""
+        told = {"call_sid": self.sid, "said": self.said, "dialed": self.dialed, "error": self.error}
+        return told | {"waits_for": self.waits_for}

@@ -16,7 +16,7 @@ from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
-from orchestrator.sandbox.records import Conversation, Message, Participant, Receipt
+from orchestrator.sandbox.records import Call, Conversation, Message, Participant, Receipt
 from orchestrator.sandbox.webhooks import Webhooks
 from orchestrator.sandbox.workforce import WorkerEvent, WorkspaceSettings
 from orchestrator.sandbox.world import World, new_sid
@@ -50,6 +50,7 @@ class Sandbox:
     switches: Switches = field(init=False, default_factory=Switches)
     account_status: str = field(init=False, default="active")
     addresses: Addresses = field(init=False, default_factory=Addresses)
+    calls: dict[str, Call] = field(init=False, default_factory=dict)
     _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
     _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
         init=False, default_factory=WeakValueDictionary
@@ -79,6 +80,7 @@ class Sandbox:
         self.webhooks.service_targets = Targets.nowhere()
         self.webhooks.scoped.clear()
         self.interactions.all.clear()
+        self.calls.clear()
         self.addresses.seed(self.world.now())
         self.webhooks.faults = Faults()
         self.switches = Switches()

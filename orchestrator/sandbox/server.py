@@ -8,6 +8,7 @@ from aiohttp import web
 from orchestrator.sandbox import (
     control,
     control_acts,
+    control_calls,
     control_requests,
     live,
     page,
@@ -52,6 +53,7 @@ def build_app(world: World, service_url: str) -> web.Application:
         rest_workspace,
         control,
         control_acts,
+        control_calls,
         live,
         page,
     ):

@@ -17,7 +17,7 @@ function reasonIn(text, status) {
   }
 }
 
-async function call(method, path, json, seconds = 30) {
+async function ask(method, path, json, seconds = 30) {
   let response;
   let text;
   try {
@@ -38,12 +38,14 @@ async function call(method, path, json, seconds = 30) {
 
 const inConversation = (sid, what) => `/sandbox/conversations/${encodeURIComponent(sid)}/${what}`;
 
-export const fetchState = () => call("GET", "/sandbox/state", undefined, 10);
-export const sendInbound = (from, channel, body) => call("POST", "/sandbox/inbound", { from, channel, body });
-export const setWorker = (identity, available) => call("POST", "/sandbox/workers", { identity, available });
-export const answer = (sid, author, body) => call("POST", inConversation(sid, "messages"), { author, body });
-export const join = (sid, identity) => call("POST", inConversation(sid, "join"), { identity });
-export const leave = (sid, identity) => call("POST", inConversation(sid, "leave"), { identity });
-export const close = (sid) => call("POST", inConversation(sid, "close"), {});
-export const setFaults = (faults) => call("PUT", "/sandbox/faults", faults);
-export const reset = () => call("POST", "/sandbox/reset", {});
+export const fetchState = () => ask("GET", "/sandbox/state", undefined, 10);
+export const sendInbound = (from, channel, body) => ask("POST", "/sandbox/inbound", { from, channel, body });
+export const call = (from, to) => ask("POST", "/sandbox/calls", { from, to });
+export const goOn = (sid, act) => ask("POST", `/sandbox/calls/${encodeURIComponent(sid)}`, act);
+export const setWorker = (identity, available) => ask("POST", "/sandbox/workers", { identity, available });
+export const answer = (sid, author, body) => ask("POST", inConversation(sid, "messages"), { author, body });
+export const join = (sid, identity) => ask("POST", inConversation(sid, "join"), { identity });
+export const leave = (sid, identity) => ask("POST", inConversation(sid, "leave"), { identity });
+export const close = (sid) => ask("POST", inConversation(sid, "close"), {});
+export const setFaults = (faults) => ask("PUT", "/sandbox/faults", faults);
+export const reset = () => ask("POST", "/sandbox/reset", {});

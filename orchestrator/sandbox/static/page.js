@@ -1,6 +1,7 @@
 // The page: holds the state and what is selected, hands both to its parts, and opens its dialogs.
 
 import * as api from "./api.js";
+import { callPart } from "./call.js";
 import { byId, setText } from "./dom.js";
 import { faultsPart } from "./faults.js";
 import { keep, kept } from "./kept.js";
@@ -37,6 +38,7 @@ const parts = [
     picked = null;
     return live.refresh();
   }),
+  callPart(),
   transcriptPart(chooseConversation),
   workersPart(attempt),
   faultsPart(attempt),
