@@ -12,7 +12,8 @@ from pydantic import SecretStr, ValidationError
 
 from orchestrator.errors import SettingsError
 from orchestrator.sandbox import seeds
-from orchestrator.settings import Settings, settings_table
+from orchestrator.settings import Settings
+from orchestrator.settings_table import settings_table
 
 ACCOUNT = "AC" + "0" * 32
 CREDENTIALS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "canary-token"}
