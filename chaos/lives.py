@@ -16,7 +16,7 @@ from typing import Self
 import aiohttp
 
 from chaos.traps import Trap
-from orchestrator.settings import settings_table
+from orchestrator.settings_table import settings_table
 
 ROOT = Path(__file__).parents[1]
 READY_LIMIT_S = 60.0

@@ -4,7 +4,7 @@ whole table."""
 import re
 from pathlib import Path
 
-from orchestrator.settings import settings_table
+from orchestrator.settings_table import settings_table
 from states.diagram import as_markdown, as_mermaid
 
 ROOT = Path(__file__).parents[1]

@@ -6,14 +6,12 @@ workers here leave. Whatever ends it, the conversation there is closed, or is on
 """
 
 from dataclasses import replace
-from typing import Any
 
 from states import texts
-from states.conversation import Conversation, FlexStay
+from states.conversation import FlexStay
 from states.effects import (
     CloseInFlex,
     CopyToFlex,
-    Effect,
     InviteFlex,
     LeaveNote,
     OpenInFlex,
@@ -23,6 +21,7 @@ from states.effects import (
 )
 from states.marks import writes
 from states.roles import is_channel_address
+from states.writers.pen import Pen
 
 OPENING = ("open_in_flex", "copy_to_flex", "invite_flex")
 IN_FLEX = (*OPENING, "relay_to_flex", "read_flex", "close_in_flex")
@@ -33,14 +32,10 @@ PICTURES = "[pictures: {count}]"
 NOTE_MAX = 1000
 
 
-class Flexing:
+class Flexing(Pen):
     """The questions about Flex, and what is written of it."""
 
     __slots__ = ()
-
-    before: Conversation
-    next: Conversation
-    event: Any
 
     # Guards
 
@@ -98,15 +93,6 @@ class Flexing:
         return self.event.to == "agent" and self.event.routable is True
 
     # Writers
-
-    def _note(self, **changes: Any) -> None:
-        raise NotImplementedError
-
-    def _ask_for(self, effect: Effect) -> None:
-        raise NotImplementedError
-
-    def _say_own(self, name: str) -> None:
-        raise NotImplementedError
 
     @writes(OpenInFlex)
     def open_in_flex(self) -> None:
@@ -181,6 +167,12 @@ class Flexing:
             self._note(flex=None)
             if stay.sid:
                 self._ask_for(CloseInFlex(stay.sid))
+
+    @writes(CloseInFlex)
+    def relieve_flex(self) -> None:
+        """If we assigned the worker who joined, Flex is relieved too."""
+        if self.was_claimed():
+            self.leave_flex()
 
     @writes(CloseInFlex)
     def leave_flex_asked(self) -> None:

@@ -6,6 +6,7 @@ from hypothesis import settings
 
 from tests.places import place  # noqa: F401 a fixture
 from tests.postgres import one, other, postgres, postgres_url, shared_url  # noqa: F401 fixtures
+from tests.stores import store  # noqa: F401 a fixture
 
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, Engine, Table, select
 
 from orchestrator.seeing import Sighting, see
@@ -113,6 +114,13 @@ class Store:
 def new_store(folder: Path) -> Iterator[Store]:
     """A store for the length of a test."""
     with closing(Store(folder)) as store:
+        yield store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of the test's own."""
+    with new_store(tmp_path) as store:
         yield store
 
 

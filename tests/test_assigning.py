@@ -1,8 +1,6 @@
 """Choosing and claiming a worker in the transaction that accepts the choice, over the service's own record."""
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +14,9 @@ from storage import conversations
 from storage.codec import decode_conversation
 from storage.schema import conversation, reservation
 from storage.unit import Unit
-from tests.stores import NOON, Store, message, new_store, rows, sid, started
+from tests.stores import NOON, Store, message, rows, sid, started
 
 MANY = 20
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
 
 
 def worker(number: int, last: int | None = None) -> Worker:

@@ -1,7 +1,6 @@
 """What a model is told of the conversation: its own turn, before the message asked about, and no more than fits."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,13 +11,7 @@ from orchestrator.taking import admit_result
 from states.events import BotReplied, CustomerFound
 from states.names import MessageSid
 from storage.readers import Readers
-from tests.stores import ADDRESS, Store, message, new_store, sid, started
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
+from tests.stores import ADDRESS, Store, message, sid, started
 
 
 @pytest.fixture

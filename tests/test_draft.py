@@ -1,14 +1,11 @@
 """What a decision writes: texts and their parts, the bot's tries, claims, who is present, enrichment, effect keys."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from states import texts
-from states.conversation import Claim, Conversation, Decision, Present, Profile
+from states.conversation import Claim, Conversation, Present, Profile
 from states.decide import decide
 from states.effects import (
     AddParticipant,
@@ -24,110 +21,35 @@ from states.effects import (
     lane_of,
 )
 from states.events import (
-    BotReplied,
     ConversationClosed,
     ConversationStarted,
     CustomerFound,
     CustomerJoined,
     EffectFailed,
-    Event,
     MessageReceived,
     NobodyAvailable,
     WorkerFound,
     WorkerJoined,
     WorkerLeft,
 )
-from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
-
-SID = ConversationSid("CH1")
-ADA, ADAS = "ada@example.test", ParticipantSid("MB1")
-BOB, BOBS = "bob@example.test", ParticipantSid("MB2")
-MARIA, MARIAS = "+15550100001", ParticipantSid("MB9")
-FRESH = Conversation(SID, created_at=0, updated_at=0)
-AT_BOT = replace(FRESH, state="awaiting_choice", address=MARIA, enriching=True)
-ROUTING = replace(AT_BOT, state="routing", turn=1)
-
-
-def wrote(index: int = 0, body: str = "Hello", **more: Any) -> MessageReceived:
-    return MessageReceived(MessageSid(f"IM{index}"), index, MARIA, body, **more)
-
-
-def replied(index: int = 0, message: str = "Whom?", **more: Any) -> BotReplied:
-    fields: dict[str, Any] = {"route": "no", "turn": 0} | more
-    return BotReplied(MessageSid(f"IM{index}"), message, **fields)
-
-
-def after(conversation: Conversation, *events: Event) -> Conversation:
-    """The snapshot once all events are decided, one a second."""
-    for event in events:
-        conversation = decide(conversation, event, conversation.updated_at + 1000).conversation
-    return conversation
-
-
-def effects_of(decision: Decision) -> list[Effect]:
-    return [keyed.effect for keyed in decision.effects]
-
-
-def asked(conversation: Conversation, event: Event) -> list[Effect]:
-    """The effects one event leads to."""
-    return effects_of(decide(conversation, event, conversation.updated_at + 1000))
-
-
-# Long texts
-
-
-def without_space(text: str) -> str:
-    return "".join(text.split())
-
-
-@given(st.text(st.sampled_from("ab \n\té\u0301\u200d👩🏽🇫🇷नि1\ufe0f"), max_size=120), st.integers(4, 40))
-@example("a" * 41, 40)
-@example(" " * 100, 4)
-@example("", 4)
-def test_parts_lose_nothing_but_white_space_and_none_is_too_long(text: str, limit: int) -> None:
-    found = texts.parts(text, limit)
-    assert without_space("".join(found)) == without_space(text)
-    assert all(0 < len(part) <= limit and not part.isspace() for part in found)
-
-
-@given(st.text(max_size=5000))
-def test_a_text_is_cut_at_the_limit_of_a_message(text: str) -> None:
-    found = texts.parts(text)
-    assert without_space("".join(found)) == without_space(text)
-    assert all(0 < len(part) <= 1600 for part in found)
-    assert len(found) <= 1 or len(text) > 1600
-
-
-def test_a_text_of_just_the_limit_is_one_message() -> None:
-    assert texts.parts("x" * 1600) == ["x" * 1600]
-    assert [len(part) for part in texts.parts("x" * 1601)] == [1600, 1]
-
-
-def test_a_text_is_cut_between_words_where_it_has_them() -> None:
-    found = texts.parts("word " * 1000)
-    assert all(set(part.split()) == {"word"} for part in found)
-    assert sum(len(part.split()) for part in found) == 1000
-
-
-CHARACTERS = {
-    "a letter with a combining accent": "e\u0301",
-    "a skin tone": "👍🏽",
-    "a joined family": "👩\u200d👩\u200d👧",
-    "a keycap": "1\ufe0f\u20e3",
-    "a flag": "🇫🇷",
-    "a flag after a flag": "🇩🇪🇫🇷",
-    "a tagged flag": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
-    "a Devanagari syllable": "नि",
-}
-
-
-@pytest.mark.parametrize("character", CHARACTERS.values(), ids=CHARACTERS)
-@pytest.mark.parametrize("before", range(9))
-def test_no_character_is_torn_in_two(character: str, before: int) -> None:
-    found = texts.parts("x" * (1600 - before) + character + "y" * 100)
-    whole = [character[:2], character[2:]] if character == CHARACTERS["a flag after a flag"] else [character]
-    assert all(any(one in part for part in found) for one in whole)
-    assert all(len(part) <= 1600 for part in found)
+from states.names import MessageSid, ParticipantSid, WorkerSid
+from tests.decisions import (
+    ADA,
+    ADAS,
+    AT_BOT,
+    BOB,
+    BOBS,
+    FRESH,
+    MARIA,
+    MARIAS,
+    ROUTING,
+    SID,
+    after,
+    asked,
+    effects_of,
+    replied,
+    wrote,
+)
 
 
 def test_a_long_answer_is_sent_as_several_messages_in_order() -> None:
@@ -366,88 +288,3 @@ def test_a_friendly_name_has_at_most_256_characters_and_the_customers_own_name_s
     assert name == SetFriendlyName(long[:256])
     assert isinstance(attributes, SetParticipantAttributes)
     assert attributes.attributes["display_name"] == long
-
-
-# What a bot may answer beside a text and a route.
-
-
-def said(decision: Decision) -> list[str]:
-    return [effect.body for effect in effects_of(decision) if isinstance(effect, SendMessage)]
-
-
-def test_several_texts_are_a_message_each_and_choices_a_list_under_the_last() -> None:
-    event = replied(message="One.", more=("Two.",), choices={"Yes": "/yes", "No": "/no"})
-    assert said(decide(AT_BOT, event, 1)) == ["One.", "Two.\n1. Yes\n2. No"]
-    alone = replied(message="", choices={"Yes": "/yes"})
-    assert said(decide(AT_BOT, alone, 1)) == ["1. Yes"]
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("1", "/yes"), (" 2. ", "/no"), ("NO", "/no"), ("２", "/no"), ("3", "3"), ("yes please", "yes please"), ("", "")],
-)
-def test_the_bot_is_told_what_a_choice_stands_for(text: str, told: str) -> None:
-    offering = after(AT_BOT, replied(choices={"Yes": "/yes", "No": "/no"}))
-    (asked,) = effects_of(decide(offering, wrote(1, text), 1))
-    assert isinstance(asked, AskBot)
-    assert asked.body == told
-
-
-def test_what_was_offered_holds_until_the_next_answer() -> None:
-    offering = after(AT_BOT, replied(choices={"Yes": "/yes"}))
-    (asked,) = effects_of(decide(after(offering, wrote(1, "hm"), replied(1)), wrote(2, "1"), 1))
-    assert isinstance(asked, AskBot)
-    assert asked.body == "1"
-
-
-def test_a_bot_without_words_of_its_own_asks_again_in_ours() -> None:
-    assert said(decide(AT_BOT, replied(message="", again=True), 1)) == [texts.ASK_AGAIN]
-    assert said(decide(AT_BOT, replied(message="Sorry?", again=True), 1)) == ["Sorry?"]
-    french = replace(AT_BOT, language="fr-CA")
-    assert said(decide(french, replied(message="", again=True), 1)) == [texts.FRENCH["ask_again"]]
-
-
-def test_what_the_bot_learned_is_remembered_and_its_language_spoken() -> None:
-    told = after(AT_BOT, replied(told={"display_name": "Maria", "language": "es"}), replied(told={"reason": "a bill"}))
-    assert told.told == {"display_name": "Maria", "language": "es", "reason": "a bill"}
-    assert said(decide(told, replied(route="email", identity=ADA, routable=False), 1)) == [texts.SPANISH["no_routing"]]
-    assert told.customer is None
-
-
-def test_the_conversation_is_closed_behind_the_last_word() -> None:
-    decision = decide(AT_BOT, replied(message="Goodbye.", more=("Come again.",), closes=True), 1)
-    kinds = [type(effect).__name__ for effect in effects_of(decision)]
-    assert kinds == ["SendMessage", "SendMessage", "CloseConversation"]
-    assert {lane_of(effect, SID) for effect in effects_of(decision)} == {"CH1/customer"}
-
-
-def test_a_queue_is_looked_in_until_somebody_has_come() -> None:
-    routing = decide(AT_BOT, replied(route="queue", queue="Billing"), 1)
-    assert effects_of(routing)[-1] == FindLongestIdle(1, (), "Billing")
-    found = WorkerFound(ADA, WorkerSid("WK1"), 5, turn=1)
-    again = EffectFailed("CH1/2/0", "add_participant", "Rejected", ADA)
-    assert effects_of(decide(after(routing.conversation, found), again, 1)) == [FindLongestIdle(1, (ADA,), "Billing")]
-    joined = after(routing.conversation, found, WorkerJoined(ADA, ADAS))
-    assert joined.queue is None
-
-
-@pytest.mark.parametrize(("heard", "kept", "spoken"), [("es", None, "es"), (None, None, None), ("es", "fr", "fr")])
-def test_the_customers_own_words_tell_his_language_where_nothing_else_has(
-    heard: str | None, kept: str | None, spoken: str | None
-) -> None:
-    decision = decide(replace(FRESH, language=kept), wrote(language=heard), 1)
-    assert decision.conversation.language == spoken
-    assert said(decision) == [texts.own("welcome", spoken)]
-
-
-def test_the_crm_knows_the_language_better_than_his_words() -> None:
-    known = after(replace(AT_BOT, language="es"), CustomerFound("1", "Maria", language="fr"))
-    assert known.language == "fr"
-    assert after(replace(AT_BOT, language="es"), CustomerFound("1", "Maria")).language == "es"
-
-
-def test_every_text_is_there_in_every_language() -> None:
-    for spoken in texts.SPOKEN.values():
-        assert spoken.keys() == texts.ENGLISH.keys()
-        assert all(len(texts.parts(text)) == 1 for text in spoken.values())
-    assert texts.own("welcome", None) == texts.own("welcome", "de") == texts.own("welcome", "en-GB") == texts.WELCOME

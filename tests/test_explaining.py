@@ -14,7 +14,7 @@ from states.explaining import explain, sentence_of
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
 from states.table import REPLAYED, TRANSITIONS, VERSION
 from storage import codec
-from tests.test_table import CASES, name_of, snapshot
+from tests.cases import CASES, name_of, snapshot
 
 NOW = 1_700_000_000_000
 ADA = "ada@example.test"

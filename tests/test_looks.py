@@ -1,7 +1,5 @@
 """Waiting looks: left by pre-action events, taken off by the messages they announced."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +12,10 @@ from storage.engine import writing_engine
 from storage.schema import conversation, look
 from storage.unit import Unit
 from storage.writer import Writer
-from tests.stores import ADDRESS, NOON, PROXY, WORKER, Store, column, message, new_store, sid, started
+from tests.stores import ADDRESS, NOON, PROXY, WORKER, Store, column, message, sid, started
 
 OTHER_PROXY = "+15550100998"
 CONVERSATION = sid("CH", 1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
 
 
 def leave(store: Store, **where: Any) -> None:

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from storage.errors import DatabaseBusy, DatabaseUnusable
 from storage.opening import HEAD, ServiceLock, backup, check, reading, revision_of, upgrade, writing
 from storage.schema import conversation, history, meta, metadata
 from storage.writer import wall_clock
-from tests.stores import Store, column, message, new_store, rows, started
+from tests.stores import Store, column, message, rows, started
 
 
 @pytest.fixture
@@ -36,12 +36,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
 
 
 # The schema

@@ -1,22 +1,13 @@
 """What was given up is a person's to decide about, and nothing else is touched by accident."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from states.effects import SendMessage, SetFriendlyName
 from storage import parked
 from storage.codec import encode
 from storage.schema import inbox, outbox
-from tests.stores import Store, message, new_store, report, sid, started
-from tests.test_outbox import closed, decided, due_now
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
+from tests.lanes import closed, decided, due_now
+from tests.stores import Store, message, report, sid, started
 
 
 def given_up(store: Store, effect: SendMessage | SetFriendlyName, status: str = "parked") -> str:

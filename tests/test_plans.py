@@ -1,7 +1,6 @@
 """What the dispatcher asks of the outbox costs what is open, however much has been done before."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,13 +10,7 @@ from orchestrator.taking import take
 from storage import outbox
 from storage.schema import outbox as outbox_table
 from storage.unit import Unit
-from tests.stores import UNSURE, Store, message, new_store, report, started
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
+from tests.stores import UNSURE, Store, message, report, started
 
 
 def plans(store: Store, work: Callable[[Unit], Any]) -> list[str]:

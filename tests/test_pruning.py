@@ -1,7 +1,6 @@
 """What is done and old is deleted in small steps, and a fact whose key is gone is known all the same."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -29,7 +28,6 @@ from tests.stores import (
     customer,
     member,
     message,
-    new_store,
     report,
     started,
 )
@@ -67,12 +65,6 @@ KINDS = {
     "worker's last message": message(4, author=WORKER, participant=2),
     "customer left": CUSTOMER_LEFT,
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
 
 
 def tell(place: Place, *facts: Fact, at: int = NOON, known: Knowledge = UNSURE) -> list[bool]:

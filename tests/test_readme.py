@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from orchestrator.cli import app
-from orchestrator.settings import Settings, Variable, settings_table
+from orchestrator.settings import Settings
+from orchestrator.settings_table import Variable, settings_table
 from states.diagram import as_markdown
 
 ROOT = Path(__file__).parents[1]

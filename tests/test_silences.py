@@ -1,22 +1,12 @@
 """Who has said STOP: read with what else is known of an address, written only where it changes."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from orchestrator.taking import take
 from storage.reach import STOPPED, hindrance
 from storage.schema import silence
 from storage.unit import About
-from tests.stores import ADDRESS, SURE, Store, column, message, new_store, report, sid, started
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
+from tests.stores import ADDRESS, SURE, Store, column, message, report, sid, started
 
 
 def took(store: Store, index: int, body: str, conversation: int = 1) -> list[str]:

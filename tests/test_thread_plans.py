@@ -1,7 +1,6 @@
 """A page of a list or of a thread costs what stands on it, however many conversations there are; on both databases."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from storage import postgres
 from storage.opening import upgrade
 from storage.schema import metadata
 from storage.threads import his, is_mine, lines, mine, thread
-from tests.stores import WORKER, Store, message, new_store, sid, started
+from tests.stores import WORKER, Store, message, sid, started
 
 # So many that PostgreSQL, who knows how many there are, would rather not walk them for a page.
 MANY = {"sqlite": 2_000, "postgresql": 20_000}
@@ -97,12 +96,6 @@ def _message(ch: str, im: str) -> dict[str, str]:
 def _effect(ch: str) -> dict[str, str]:
     told = {"kind": "'send_message'", "payload": "'{}'", "status": "'done'", "created_at": "n", "due_at": "n"}
     return {"key": f"{ch} || '/1/0'", "conversation_sid": ch, "lane": f"{ch} || '/customer'", **told}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with new_store(tmp_path) as store:
-        yield store
 
 
 @pytest.fixture(params=["told", "untold"])

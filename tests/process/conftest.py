@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.settings import settings_table
+from orchestrator.settings_table import settings_table
 
 PATIENCE_S = 20.0
 AT_ONCE = 4

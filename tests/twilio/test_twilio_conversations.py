@@ -1,7 +1,6 @@
 """Twilio Conversations through the official client, against the sandbox, which behaves as Twilio documents."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,73 +14,16 @@ from orchestrator.ports import Conversations, Listed, Member
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.drafts import Draft
 from orchestrator.sandbox.faults import Faults
-from orchestrator.sandbox.server import Running, start
+from orchestrator.sandbox.server import Running
 from tests.clients import at_hand
+from tests.twilio.made import CUSTOMER, PROXY, SERVICES, customer_of, made, mark, writes, written
 
-CUSTOMER, PROXY = "+15550100001", "+15550100999"
 ADA = "ada@example.test"
 NOWHERE = "CH" + "0" * 32
-SERVICES = [None, seeds.CHAT_SERVICE_SID]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Running]:
-    running = await start("127.0.0.1", 0, "http://127.0.0.1:9")
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def client(sandbox: Running) -> AsyncIterator[Client]:
-    async with TwilioTransport(5.0, sandbox.url) as transport:
-        yield Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)
-
-
-@pytest.fixture
-def port(client: Client) -> Conversations:
-    return TwilioConversations(at_hand(client))
-
-
-@pytest.fixture
-def openings(client: Client) -> TwilioConversations:
-    return TwilioConversations(at_hand(client))
-
-
-@pytest.fixture
-async def ch(client: Client) -> str:
-    return await made(client)
-
-
-async def made(client: Client, address: str = CUSTOMER, proxy: str = PROXY, **of_customer: str) -> str:
-    """A conversation with a customer in it."""
-    conversation = await client.conversations.v1.conversations.create_async()
-    await conversation.participants.create_async(
-        messaging_binding_address=address, messaging_binding_proxy_address=proxy, **of_customer
-    )
-    sid: str = conversation.sid
-    return sid
-
-
-async def written(client: Client, ch: str, count: int) -> None:
-    """`count` messages of the customer."""
-    for number in range(count):
-        await client.conversations.v1.conversations(ch).messages.create_async(author=CUSTOMER, body=f"no. {number}")
-
-
-async def customer_of(client: Client, ch: str) -> Any:
-    return (await client.conversations.v1.conversations(ch).participants.list_async(page_size=50))[0]
 
 
 async def closed(client: Client, ch: str) -> None:
     await client.conversations.v1.conversations(ch).update_async(state="closed")
-
-
-def writes(sandbox: Running, since: int = 0) -> list[str]:
-    return [entry.path for entry in sandbox.sandbox.ledger.since(since) if entry.kind == "rest"]
-
-
-def mark(sandbox: Running) -> int:
-    return max((entry.seq for entry in sandbox.sandbox.ledger.since(0)), default=0)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -202,104 +144,6 @@ async def test_members_are_all_of_them_over_all_pages(port: Conversations, clien
     members = await port.members(ch)
     assert len(members) == 121
     assert (members[0].address, members[0].proxy_address, members[0].identity) == (CUSTOMER, PROXY, None)
-
-
-@pytest.mark.parametrize("service", SERVICES)
-async def test_a_friendly_name_is_set_and_cut_to_256_characters(
-    port: Conversations, ch: str, service: str | None
-) -> None:
-    await port.set_friendly_name(ch, "é" * 300, service)
-    assert (await port.conversation(ch, service)).friendly_name == "é" * 256
-
-
-@pytest.mark.parametrize("service", SERVICES)
-async def test_attributes_are_merged_and_written_only_when_they_change(
-    sandbox: Running, port: Conversations, client: Client, service: str | None
-) -> None:
-    ch = await made(client, attributes='{"theirs": [1, {"a": null}], "avatar": "old"}')
-    customer = await customer_of(client, ch)
-    ours = {"customer_id": "1", "display_name": "Zoë", "avatar": "https://crm.example.test/1.png"}
-    await port.set_participant_attributes(ch, customer.sid, None, ours, service)
-    assert json.loads((await customer_of(client, ch)).attributes) == {"theirs": [1, {"a": None}], **ours}
-    since = mark(sandbox)
-    await port.set_participant_attributes(ch, customer.sid, None, ours, service)
-    assert writes(sandbox, since) == []
-
-
-@pytest.mark.parametrize("before", ["[]", '"x"', "7", "null"])
-async def test_attributes_that_are_no_object_count_as_none(port: Conversations, client: Client, before: str) -> None:
-    ch = await made(client, attributes=before)
-    await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, {"customer_id": "1"})
-    assert json.loads((await customer_of(client, ch)).attributes) == {"customer_id": "1"}
-
-
-async def test_without_a_sid_the_participant_is_found_by_address_or_identity(
-    port: Conversations, client: Client, ch: str
-) -> None:
-    await client.conversations.v1.conversations(ch).participants.create_async(identity="chat-customer")
-    await port.set_participant_attributes(ch, None, "chat-customer", {"customer_id": "2"})
-    await port.set_participant_attributes(ch, None, CUSTOMER, {"customer_id": "1"})
-    participants = await client.conversations.v1.conversations(ch).participants.list_async(page_size=50)
-    assert [json.loads(participant.attributes) for participant in participants] == [
-        {"customer_id": "1"},
-        {"customer_id": "2"},
-    ]
-
-
-@pytest.mark.parametrize("address", ["+15550100002", None])
-async def test_a_participant_who_is_not_there_yet_is_waited_for(
-    port: Conversations, ch: str, address: str | None
-) -> None:
-    with pytest.raises(NotProcessed):
-        await port.set_participant_attributes(ch, None, address, {"customer_id": "1"})
-
-
-async def test_attributes_over_4_kb_lose_the_avatar_first(port: Conversations, client: Client) -> None:
-    ch = await made(client, attributes=json.dumps({"theirs": "x" * 3000}))
-    ours = {"customer_id": "1", "display_name": "Zoë", "avatar": "https://crm.example.test/" + "a" * 2000}
-    await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, ours)
-    after = json.loads((await customer_of(client, ch)).attributes)
-    assert after == {"theirs": "x" * 3000, "customer_id": "1", "display_name": "Zoë"}
-
-
-@pytest.mark.parametrize("name", ["é" * 4000, "n" * 4000, "👩" * 4000, '"' * 4000])
-async def test_attributes_over_4_kb_shorten_the_display_name_next(
-    sandbox: Running, port: Conversations, client: Client, name: str
-) -> None:
-    ch = await made(client, attributes=json.dumps({"theirs": "x" * 3000}))
-    ours = {"customer_id": "1", "display_name": name, "avatar": "a"}
-    await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, ours)
-    written = (await customer_of(client, ch)).attributes
-    after = json.loads(written)
-    assert after.keys() == {"theirs", "customer_id", "display_name"}
-    assert name.startswith(after["display_name"])
-    size = len(json.dumps(after, ensure_ascii=False, separators=(",", ":")).encode())
-    assert 4096 - 4 < size <= 4096
-    since = mark(sandbox)
-    await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, ours)
-    assert writes(sandbox, since) == []
-
-
-async def test_attributes_without_room_for_a_name_keep_the_id(port: Conversations, client: Client) -> None:
-    full = {"theirs": "x" * 4050}
-    ch = await made(client, attributes=json.dumps(full))
-    ours = {"customer_id": "1", "display_name": "Zoë"}
-    await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, ours)
-    assert json.loads((await customer_of(client, ch)).attributes) == full | {"customer_id": "1"}
-
-
-async def test_attributes_that_others_have_filled_are_left_alone(port: Conversations, client: Client) -> None:
-    full = {"theirs": "x" * 4080}
-    ch = await made(client, attributes=json.dumps(full))
-    with pytest.raises(Rejected, match="full"):
-        await port.set_participant_attributes(ch, (await customer_of(client, ch)).sid, None, {"customer_id": "1"})
-    assert json.loads((await customer_of(client, ch)).attributes) == full
-
-
-async def test_a_participant_who_left_does_not_make_the_conversation_gone(port: Conversations, ch: str) -> None:
-    with pytest.raises(Rejected) as refusal:
-        await port.set_participant_attributes(ch, "MB" + "0" * 32, None, {"customer_id": "1"})
-    assert not isinstance(refusal.value, Gone)
 
 
 async def test_the_conversation_of_an_address_is_the_open_one_with_that_proxy(

@@ -9,13 +9,12 @@ from twilio.rest import Client
 from yarl import URL
 
 from orchestrator.adapters.twilio_media import TwilioMedia
-from orchestrator.adapters.twilio_transport import TwilioTransport
 from orchestrator.errors import Ambiguous, EffectError, Held, NotProcessed, Rejected
 from orchestrator.ports import Attachment, Attachments
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.drafts import Draft, Opening
 from orchestrator.sandbox.records import Media
-from orchestrator.sandbox.server import Running, start
+from orchestrator.sandbox.server import Running
 from tests.clients import at_hand
 from tests.e2e.doors import serving
 
@@ -25,22 +24,9 @@ ENOUGH = 100_000
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Running]:
-    running = await start("127.0.0.1", 0, "http://127.0.0.1:9")
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
-
-
-@pytest.fixture
-async def client(sandbox: Running) -> AsyncIterator[Client]:
-    async with TwilioTransport(5.0, sandbox.url) as transport:
-        yield Client(*CREDENTIALS, http_client=transport)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from orchestrator.errors import Ambiguous, Gone, NotProcessed, Rejected
 from orchestrator.ports import Worker, Workers
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.faults import Faults
-from orchestrator.sandbox.server import Running, start
+from orchestrator.sandbox.server import Running
 from tests.clients import at_hand
 
 NOW_MS = 1_790_000_000_000
@@ -30,13 +30,6 @@ class Interrupted(TwilioTransport):
             self.times -= 1
             await self.other(self.times)
         return await super().request(method, url, **rest)
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Running]:
-    running = await start("127.0.0.1", 0, "http://127.0.0.1:9")
-    yield running
-    await running.stop()
 
 
 @pytest.fixture
