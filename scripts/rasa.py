@@ -7,23 +7,20 @@ rules and responses, without a neural network.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+
+from trying import Trial, free_port
 
 ROOT = Path(__file__).parents[1]
 SOURCE, PLACE = ROOT / "tests" / "rasa", ROOT / ".rasa"
 VENV, MODELS, LOG = PLACE / "venv", PLACE / "models", PLACE / "rasa.log"
 RASA = "rasa==3.6.21"
 TOKEN = "live-rasa-token"  # noqa: S105
-START_LIMIT_S = 240.0
-ASK_EVERY_S = 0.5
+TRIAL = Trial("rasa", start_limit_s=240.0, ask_every_s=0.5)
 
 
 def main() -> None:
@@ -32,7 +29,7 @@ def main() -> None:
     install()
     rasa("train", "--data", "data", "--out", str(MODELS), "--fixed-model-name", "model")
     with running() as url:
-        tell(f"Rasa answers at {url}")
+        TRIAL.tell(f"Rasa answers at {url}")
         env = {**os.environ, "LIVE_RASA_URL": url, "LIVE_RASA_TOKEN": TOKEN}
         command = [sys.executable, "-m", "pytest", "-v", "tests/rasa/live.py"]
         code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
@@ -46,7 +43,7 @@ def install() -> None:
     python = os.environ.get("RASA_PYTHON") or shutil.which("python3.10")
     if python is None:
         sys.exit("rasa: found no Python 3.10, which Rasa 3.6 needs; set RASA_PYTHON")
-    tell("installing Rasa from PyPI (some minutes)")
+    TRIAL.tell("installing Rasa from PyPI (some minutes)")
     subprocess.run([python, "-m", "venv", str(VENV)], check=True)  # noqa: S603
     pip = [str(VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     # What Rasa brings imports pkg_resources, which later versions of setuptools lack.
@@ -55,7 +52,7 @@ def install() -> None:
 
 def rasa(*arguments: str) -> None:
     """Run a command of Rasa's to its end."""
-    tell(" ".join(arguments[:1]))
+    TRIAL.tell(" ".join(arguments[:1]))
     command = [str(VENV / "bin" / "rasa"), *arguments]
     with LOG.open("ab") as log:
         subprocess.run(command, cwd=SOURCE, env=quietly(), stdout=log, stderr=log, check=True)  # noqa: S603
@@ -70,7 +67,7 @@ def running() -> Iterator[str]:
     with LOG.open("ab") as log:
         process = subprocess.Popen(command, cwd=SOURCE, env=quietly(), stdout=log, stderr=log)  # noqa: S603
     try:
-        wait_for(f"http://127.0.0.1:{port}/", process)
+        TRIAL.wait_for(f"http://127.0.0.1:{port}/", process, LOG)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -80,30 +77,6 @@ def running() -> Iterator[str]:
 def quietly() -> dict[str, str]:
     """The environment, with Rasa's telemetry off."""
     return {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""}
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    """Return when it answers; leave with what it said when it does not."""
-    deadline = time.monotonic() + START_LIMIT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(ASK_EVERY_S)
-    sys.exit(f"rasa: it did not start; see {LOG}:\n{LOG.read_text()[-2000:]}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def tell(text: str) -> None:
-    """Say how far it is."""
-    print(f"rasa: {text}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

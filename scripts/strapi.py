@@ -7,33 +7,31 @@ a collection of customers, an SQLite file, and a token of its own that it makes 
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+
+from trying import Trial, free_port
 
 ROOT = Path(__file__).parents[1]
 SOURCE, PLACE = ROOT / "tests" / "strapi", ROOT / ".strapi"
 APP, INSTALLED = PLACE / "app", PLACE / "installed.json"
 NODE_MIN = 20
-START_LIMIT_S = 120.0
-ASK_EVERY_S = 0.2
+TRIAL = Trial("strapi", start_limit_s=120.0, ask_every_s=0.2)
 
 
 def main() -> None:
     """Run it all; the exit code is that of the tests."""
     began = time.monotonic()
     prepare()
-    tell(f"installed after {time.monotonic() - began:.0f} s")
+    TRIAL.tell(f"installed after {time.monotonic() - began:.0f} s")
     with running() as (url, token):
-        tell(f"Strapi answers at {url} after {time.monotonic() - began:.0f} s")
+        TRIAL.tell(f"Strapi answers at {url} after {time.monotonic() - began:.0f} s")
         code = ask(url, token)
-    tell(f"done after {time.monotonic() - began:.0f} s")
+    TRIAL.tell(f"done after {time.monotonic() - began:.0f} s")
     sys.exit(code)
 
 
@@ -44,7 +42,7 @@ def prepare() -> None:
     wanted = (SOURCE / "app" / "package.json").read_text()
     if INSTALLED.exists() and INSTALLED.read_text() == wanted:
         return
-    tell("installing Strapi from the npm registry (some two minutes)")
+    TRIAL.tell("installing Strapi from the npm registry (some two minutes)")
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=APP, check=True)  # noqa: S607
     INSTALLED.write_text(wanted)
 
@@ -76,7 +74,7 @@ def running() -> Iterator[tuple[str, str]]:
         command = ["node", "node_modules/@strapi/strapi/bin/strapi.js", "start"]
         process = subprocess.Popen(command, cwd=APP, env=env, stdout=output, stderr=output)  # noqa: S603
     try:
-        wait_for(f"http://127.0.0.1:{port}/_health", process, log)
+        TRIAL.wait_for(f"http://127.0.0.1:{port}/_health", process, log)
         yield f"http://127.0.0.1:{port}", token.read_text()
     finally:
         process.terminate()
@@ -91,30 +89,6 @@ def ask(url: str, token: str) -> int:
         if code:
             return code
     return 0
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Return when it answers; leave with what it said when it does not."""
-    deadline = time.monotonic() + START_LIMIT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(ASK_EVERY_S)
-    sys.exit(f"strapi: it did not start; see {log}:\n{log.read_text()[-2000:]}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def tell(text: str) -> None:
-    """Say how far it is."""
-    print(f"strapi: {text}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

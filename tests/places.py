@@ -76,3 +76,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         return
     with new_store(tmp_path) as store:
         yield OnSqlite(store)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """DATABASE_URL of a fresh database, of both kinds one after the other."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres").fresh_database(upgrade))
+    with new_store(tmp_path) as store:
+        return store.url

@@ -1,6 +1,6 @@
 """A real SQLite store for a test, on a clock the test moves, and short ways to say what Twilio tells."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from states.roles import Knowledge
 from storage.engine import writing_engine
 from storage.opening import reading, upgrade
 from storage.unit import Unit
+from storage.writer import Writer
 
 NOON = 1_795_600_000_000
 ADDRESS, PROXY = "+15550100001", "+15550100999"
@@ -122,6 +123,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """A store of the test's own."""
     with new_store(tmp_path) as store:
         yield store
+
+
+@pytest.fixture
+async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
+    """The writer of a store of the test's own, whose clock stands."""
+    with new_store(tmp_path) as store:
+        writer = Writer(writing_engine(store.url), store.clock)
+        yield writer
+        await writer.close()
 
 
 def rows(connection: Connection, table: Table, **columns: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from orchestrator import customer_book
 from orchestrator.customer_book import ImportReport, import_file
@@ -21,6 +20,7 @@ from states.customers import Channel, Consent, Customer
 from storage.customers import all_customers
 from storage.opening import read
 from tests.contract.strapi import VERSIONS, Strapi
+from tests.serving import served
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -83,10 +83,7 @@ def test_what_was_imported_before_it_was_cut_off_is_kept_and_the_next_import_goe
 @pytest.fixture(params=list(VERSIONS))
 async def strapi(request: pytest.FixtureRequest) -> AsyncIterator[Strapi]:
     strapi = Strapi(request.param)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", strapi.handle)
-    async with TestServer(app) as server:
-        strapi.url = str(server.make_url("")).rstrip("/")
+    async with served(strapi.handle) as strapi.url:
         yield strapi
 
 

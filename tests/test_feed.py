@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -16,14 +15,13 @@ from orchestrator.directory import Directory
 from orchestrator.feed import RING, Change, Feed, Subscription
 from orchestrator.intake import Intake
 from storage import notes, shared_writer
-from storage.engine import writing_engine
 from storage.schema import meta
 from storage.shared_writer import SharedWriter
 from storage.talk import Receipt
 from storage.unit import Unit
 from storage.writer import Batches, Writer
 from tests.postgres import writing
-from tests.stores import new_store, report, sid, started
+from tests.stores import report, sid, started
 
 SOON_S = 1.0
 
@@ -44,14 +42,6 @@ async def feeding(writer: Batches) -> AsyncIterator[Feed]:
     finally:
         for task in tasks:
             task.cancel()
-
-
-@pytest.fixture
-async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
-    with new_store(tmp_path) as store:
-        writer = Writer(writing_engine(store.url), store.clock)
-        yield writer
-        await writer.close()
 
 
 @pytest.fixture

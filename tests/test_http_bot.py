@@ -49,12 +49,6 @@ async def url(bot: Bot) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
 def adapter(session: aiohttp.ClientSession, url: str) -> HttpBot:
     return HttpBot(session, url, 2.0)
 

@@ -6,7 +6,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from orchestrator.adapters import hubspot_crm
 from orchestrator.adapters.hubspot_crm import HubSpotCrm
@@ -14,17 +13,10 @@ from orchestrator.adapters.rest import BODY_MAX_BYTES
 from orchestrator.errors import CrmUnavailable
 from states.customers import Channel
 from tests.contract.hubspot import RECORDED, TOKEN, HubSpot
+from tests.serving import Clock, served
 
 ADA, GRACE = "ada@example.test", "grace@example.test"
 SEARCH = "POST /crm/v3/objects/contacts/search"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -39,16 +31,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def url(hubspot: HubSpot) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", hubspot.handle)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+    async with served(hubspot.handle) as url:
+        yield url
 
 
 @pytest.fixture

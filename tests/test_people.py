@@ -1,9 +1,8 @@
 """Who may come in and who has, on both databases: logins, passwords, sign-ins, and how often one may try."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -12,10 +11,10 @@ from sqlalchemy import Connection, text
 from orchestrator.people.seeded import LOGINS, seed_people
 from storage import attempts, people
 from storage.attempts import LIMIT, WINDOW_MS, Attempt, attempt_once
-from storage.opening import read, upgrade, write
+from storage.opening import read, write
 from storage.people import HOUR_MS, IDLE_MS, LASTS_MS, PersonRefused
 from tests.postgres import writing
-from tests.stores import NOON, new_store
+from tests.stores import NOON
 
 T = TypeVar("T")
 ADA = "ada@example.test"
@@ -40,14 +39,9 @@ class Book:
         return self.do(people.add, login, "Ada", role, identity, hashed, NOON)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "postgresql":
-        yield Book(request.getfixturevalue("postgres").fresh_database(upgrade))
-        return
-    with new_store(tmp_path) as store:
-        url = store.url
-    yield Book(url)
+@pytest.fixture
+def book(either_url: str) -> Book:
+    return Book(either_url)
 
 
 def test_a_person_is_found_by_whatever_he_is_known_by(book: Book) -> None:

@@ -1,6 +1,5 @@
 """Who was last with a customer, as it is kept, on both databases: by customer, by address, and never for a message."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from states.events import ConversationClosed, CustomerFound, Event, WorkerJoined
 from states.facts import ParticipantPresent
 from states.names import ParticipantSid
 from states.returning import Spoken
-from storage.opening import read, upgrade, write
+from storage.opening import read, write
 from storage.relationships import last_of
 from storage.schema import relationship
 from storage.unit import Unit
@@ -49,14 +48,9 @@ class Book:
         return [(row["key"], row["identity"]) for row in found]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "postgresql":
-        yield Book(request.getfixturevalue("postgres").fresh_database(upgrade))
-        return
-    with new_store(tmp_path) as store:
-        url = store.url
-    yield Book(url)
+@pytest.fixture
+def book(either_url: str) -> Book:
+    return Book(either_url)
 
 
 def joins(identity: str, number: int) -> WorkerJoined:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from orchestrator.directory import Directory
 from orchestrator.intake import Intake
 from orchestrator.metrics import REGISTRY
 from orchestrator.retention import LOOK_EVERY_S, NEXT_PASS_MS, REST_S, SHARE, Retention
-from storage.engine import writing_engine
 from storage.errors import StorageError
 from storage.opening import upgrade
 from storage.pruning import DAY_MS, KEYS, WINDOW, Step
@@ -22,18 +20,10 @@ from storage.schema import inbox
 from storage.shared_writer import SharedWriter
 from storage.unit import Unit
 from storage.writer import Batches, Writer, wall_clock
-from tests.stores import NOON, message, new_store, report, sid
+from tests.stores import NOON, message, report, sid
 
 DAYS = 30
 OLD_MS = (DAYS + 1) * DAY_MS
-
-
-@pytest.fixture
-async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
-    with new_store(tmp_path) as store:
-        writer = Writer(writing_engine(store.url), store.clock)
-        yield writer
-        await writer.close()
 
 
 @pytest.fixture

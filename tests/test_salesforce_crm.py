@@ -7,7 +7,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,16 +15,9 @@ from orchestrator.adapters.salesforce_crm import SalesforceCrm, literal, pattern
 from orchestrator.errors import CrmUnavailable
 from states.customers import Channel, Link
 from tests.contract.salesforce import CLIENT_ID, CLIENT_SECRET, RECORDED, Malformed, Salesforce, Soql
+from tests.serving import Clock, served
 
 ADA = "ada@example.test"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -40,16 +32,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def url(salesforce: Salesforce) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", salesforce.handle)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+    async with served(salesforce.handle) as url:
+        yield url
 
 
 @pytest.fixture

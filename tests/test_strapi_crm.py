@@ -8,42 +8,25 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from orchestrator.adapters.strapi_client import BODY_MAX_BYTES
 from orchestrator.adapters.strapi_crm import StrapiCrm
 from orchestrator.errors import CrmUnavailable
 from states.customers import Channel, Consent, Link
 from tests.contract.strapi import CREDENTIALS, VERSIONS, Strapi
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.serving import Clock, served
 
 
 @pytest.fixture(params=list(VERSIONS))
 async def strapi(request: pytest.FixtureRequest) -> AsyncIterator[Strapi]:
     strapi = Strapi(request.param)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", strapi.handle)
-    async with TestServer(app) as server:
-        strapi.url = str(server.make_url("")).rstrip("/")
+    async with served(strapi.handle) as strapi.url:
         yield strapi
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.fixture

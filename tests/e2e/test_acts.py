@@ -1,4 +1,4 @@
-"""What people who are signed in do, over the whole house: they write, hand over, close, start, and switch to away."""
+"""What people who are signed in do, over the whole house: they write, hand over, close, and switch to away."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,66 +7,31 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from orchestrator.acts import ActRefused, Acts
-from orchestrator.people.rights import Person, Role
+from orchestrator.acts import ActRefused
 from orchestrator.sandbox import seeds
 from orchestrator.verifying import Stores, verify
-from states.customers import Channel, Consent, Customer
 from states.texts import PLEASE_WAIT
-from storage.customers import save_customer
-from storage.schema import audit
 from storage.writer import wall_clock
 from tests.e2e.conftest import House, on_both
-from tests.e2e.doors import CREDENTIALS, PROXY, outgoing
-
-MARIA, MARIA_ID = "+15550100001", "1"
-ADA, GRACE, ALAN = "ada@example.test", "grace@example.test", "alan@example.test"
-ADAS = Person(1, "ada", "Ada Lovelace", Role.worker, ADA)
-GRACES = Person(2, "grace", "Grace Hopper", Role.worker, GRACE)
-BOSS = Person(3, "alan", "Alan Turing", Role.supervisor)
-
-
-def acts(house: House) -> Acts:
-    return house.service.acts
-
-
-async def with_ada(house: House) -> str:
-    """A conversation that ada serves, in which nothing is under way."""
-    sid = await house.say(MARIA, f"{ADA}, please")
-    await house.state(sid, "with_worker")
-    await house.quiet(sid)
-    return sid
-
-
-async def by(house: House, sid: str, author: str) -> list[str]:
-    return [body for who, body in await house.said(sid) if who == author]
-
-
-async def audited(house: House) -> list[tuple[Any, ...]]:
-    columns = (audit.c.who, audit.c.act, audit.c.conversation_sid, audit.c.target, audit.c.reason, audit.c.outcome)
-    query = select(*columns).order_by(audit.c.id)
-    return await house.service.reader.read(lambda connection: [tuple(row) for row in connection.execute(query)])
-
-
-async def triggers(house: House, sid: str) -> list[str]:
-    return [row["trigger"] for row in (await house.dump(sid))["history"]]
-
-
-async def settled(house: House, sid: str, identities: list[str]) -> Any:
-    """Wait until exactly these are in the conversation and nothing is under way; its dump."""
-
-    async def are_there() -> bool:
-        return await house.identities(sid) == identities
-
-    await house.until(are_there)
-    return await house.quiet(sid)
-
-
-def refused(status: int, says: str) -> Any:
-    return pytest.raises(ActRefused, match=says, check=lambda refusal: refusal.status == status)
-
+from tests.e2e.doors import CREDENTIALS, outgoing
+from tests.e2e.staff import (
+    ADA,
+    ADAS,
+    ALAN,
+    BOSS,
+    GRACE,
+    GRACES,
+    MARIA,
+    acts,
+    audited,
+    by,
+    is_said,
+    refused,
+    settled,
+    triggers,
+    with_ada,
+)
 
 # Writing
 
@@ -226,10 +191,6 @@ async def test_a_supervisor_takes_over_and_may_assign_in_every_state(house: Hous
     assert dump["state"] == "with_worker"
 
 
-async def is_said(house: House, sid: str, body: str) -> bool:
-    return (("system", body)) in await house.said(sid)
-
-
 async def test_who_does_not_work_here_or_is_there_already_is_refused(house: House) -> None:
     sid = await with_ada(house)
     with refused(404, "does not work here"):
@@ -353,139 +314,7 @@ async def repeated(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(0.05)
 
 
-# Starting
-
-
-async def start(house: House, token: str = "token-0001", person: Person = ADAS, **channel: str) -> str:
-    wanted = {"kind": "sms", "value": MARIA} | channel
-    return await acts(house).start(person, MARIA_ID, wanted["kind"], wanted["value"], token)
-
-
-async def test_a_worker_starts_a_conversation_and_nobody_is_greeted(house: House) -> None:
-    sid = await start(house)
-    dump = await house.quiet(sid)
-    assert (dump["state"], dump["worker"]) == ("with_worker", {"identity": ADA})
-    assert (dump["address"], dump["proxy_address"]) == (MARIA, PROXY)
-    assert (await house.record(sid))["conversation"]["friendly_name"] == "Maria Sanchez"
-    await acts(house).write(sid, ADAS, "Hello, Maria", "token-0002")
-    assert await house.say(MARIA, "Hello, Ada") == sid
-    await house.quiet(sid)
-    assert await house.said(sid) == [(ADA, "Hello, Maria"), (MARIA, "Hello, Ada")]
-    assert ("ada", "start", sid, ADA, "", "done") in await audited(house)
-
-
-@on_both
-async def test_the_same_token_opens_the_same_conversation(house: House) -> None:
-    sids = await asyncio.gather(*(start(house) for _ in range(3)))
-    assert len(set(sids)) == 1
-    assert await start(house) == sids[0]
-    assert await conversations(house) == 1
-    assert len(await audited(house)) == 1
-
-
-async def conversations(house: House) -> int:
-    return sum(it.state != "closed" for it in house.sandbox.sandbox.world.conversations.values())
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_whatever_is_cut_off_halfway_ends_in_one_conversation(house: House, seed: int) -> None:
-    await house.post("/sandbox/faults", {"seed": seed, "cut_after_commit": 0.7}, "PUT")
-    sid = None
-    while sid is None:
-        with suppress(ActRefused):
-            sid = await start(house)
-    await house.post("/sandbox/faults", {}, "PUT")
-    assert (await house.quiet(sid))["worker"] == {"identity": ADA}
-    assert await conversations(house) == 1
-    assert await house.identities(sid) == [ADA]
-    assert len((await house.record(sid))["participants"]) == 2
-
-
-async def test_an_open_conversation_of_the_pair_that_nobody_serves_is_taken(house: House) -> None:
-    sid = await house.say(MARIA, "Hello")
-    await house.state(sid, "awaiting_choice")
-    assert await start(house) == sid
-    assert await start(house) == sid
-    dump = await settled(house, sid, [ADA])
-    assert dump["state"] == "with_worker"
-    assert await start(house, "token-0002") == sid
-
-
-async def test_nobody_begins_with_a_customer_who_said_no_and_whoever_he_wrote_to_may_answer(house: House) -> None:
-    refusing = Customer(MARIA_ID, "Maria Sanchez", (Channel("sms", MARIA),), consent=(Consent("sms", "no"),))
-    await house.service.writer.run(lambda unit: save_customer(unit.connection, refusing, [MARIA]))
-    with pytest.raises(ActRefused, match="does not want") as refusal:
-        await start(house)
-    assert (refusal.value.status, await conversations(house)) == (409, 0)
-    sid = await house.say(MARIA, "Hello")
-    await house.state(sid, "awaiting_choice")
-    assert await start(house) == sid
-
-
-async def test_an_open_conversation_of_the_pair_that_only_twilio_knows_is_taken(house: House) -> None:
-    sid = await outgoing(house, ADA, MARIA)
-    assert await start(house) == sid
-    assert (await house.quiet(sid))["worker"] == {"identity": ADA}
-
-
-async def test_a_customer_somebody_else_serves_is_not_taken_away(house: House) -> None:
-    await with_ada(house)
-    with refused(409, f"{ADA} is with this customer already"):
-        await start(house, person=GRACES)
-
-
-async def test_a_chat_customer_has_no_sender(house: House) -> None:
-    visitor = Customer("5", "Visitor Five", (Channel("chat", "visitor-5"),))
-    await house.service.writer.run(lambda unit: save_customer(unit.connection, visitor, ["visitor-5"]))
-    sid = await acts(house).start(ADAS, "5", "chat", "visitor-5", "token-0001")
-    dump = await house.quiet(sid)
-    assert (dump["state"], dump["address"], dump["worker"]) == ("with_worker", "visitor-5", {"identity": ADA})
-    assert await house.identities(sid) == [ADA, "visitor-5"]
-    assert await acts(house).start(ADAS, "5", "chat", "visitor-5", "token-0002") == sid
-
-
-async def test_a_customer_who_writes_at_the_same_time_keeps_his_own_conversation(house: House) -> None:
-    sid, theirs = await asyncio.gather(started(house), said(house, MARIA, "Hello"))
-    assert sid == theirs
-    assert (await settled(house, sid, [ADA]))["state"] == "with_worker"
-    assert await conversations(house) == 1
-
-
-async def started(house: House) -> str:
-    while True:
-        with suppress(ActRefused):
-            return await start(house)
-        await asyncio.sleep(0.1)
-
-
-async def said(house: House, sender: str, body: str) -> str:
-    """A customer writes; again where the sandbox could not take it in, his pair having been bound meanwhile."""
-    while True:
-        async with house.session.post(
-            f"{house.sandbox.url}/sandbox/inbound", json={"from": sender, "body": body}
-        ) as response:
-            if response.status == 201:
-                return str((await response.json())["conversation_sid"])
-
-
-@pytest.mark.parametrize(
-    ("person", "customer", "kind", "value", "status", "says"),
-    [
-        (BOSS, MARIA_ID, "sms", MARIA, 403, "no worker's identity"),
-        (ADAS, "nobody", "sms", MARIA, 404, "no such customer"),
-        (ADAS, MARIA_ID, "sms", "+15550100077", 422, "no such channel"),
-        (ADAS, MARIA_ID, "pigeon", MARIA, 409, "no sender"),
-    ],
-)
-async def test_what_cannot_be_started_is_refused(
-    house: House, person: Person, customer: str, kind: str, value: str, status: int, says: str
-) -> None:
-    with refused(status, says):
-        await acts(house).start(person, customer, kind, value, "token-0001")
-    assert await conversations(house) == 0
-
-
-# Availability, repairs, pictures
+# Availability, repairs
 
 
 async def test_a_worker_who_is_available_again_serves_who_waits(house: House) -> None:
@@ -530,29 +359,3 @@ async def test_what_was_given_up_is_tried_again_or_skipped_with_a_reason(house: 
     for key in (given_up[1], f"{sid}/99/0"):
         with refused(409, key):
             await acts(house).retry_effect(key, BOSS, "")
-
-
-@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp"])
-async def test_a_picture_is_fetched_for_whoever_may_see_it(house: House, kind: str) -> None:
-    sid = await house.say(MARIA, "", media=[{"content_type": kind, "filename": "shoes"}])
-    await house.state(sid, "awaiting_choice")
-    (message, *_) = (await house.record(sid))["messages"]
-    found, content = await acts(house).picture(sid, message["sid"], 0)
-    assert found == kind
-    assert content.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF"))
-    for wrong in (-1, 1):
-        with refused(404, "no such picture"):
-            await acts(house).picture(sid, message["sid"], wrong)
-    with refused(404, "not there"):
-        await acts(house).picture(sid, "IM" + "0" * 32, 0)
-    with refused(404, "no such message"):
-        await acts(house).picture(sid, "../Participants", 0)
-
-
-async def test_what_is_no_picture_is_not_shown(house: House) -> None:
-    sid = await house.say(MARIA, "", media=[{"content_type": "image/svg+xml"}, {"content_type": "text/html"}])
-    await house.state(sid, "awaiting_choice")
-    (message, *_) = (await house.record(sid))["messages"]
-    for number in range(2):
-        with refused(422, "no picture"):
-            await acts(house).picture(sid, message["sid"], number)

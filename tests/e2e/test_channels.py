@@ -12,7 +12,7 @@ from storage import people
 from storage.customers import save_customer
 from tests.e2e.conftest import House
 from tests.e2e.doors import CREDENTIALS, PROXY, rest
-from tests.e2e.test_acts import ADA, ADAS, BOSS, GRACE, MARIA, acts, settled, triggers
+from tests.e2e.staff import ADA, ADAS, BOSS, GRACE, MARIA, acts, settled, triggers
 
 CHANNELS = {
     "sms": "+15550100001",

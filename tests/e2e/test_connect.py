@@ -18,6 +18,7 @@ from orchestrator.sandbox.addresses import AutoCreation
 from orchestrator.sandbox.delivery import RECOMMENDED_FILTERS, Targets
 from orchestrator.sandbox.faults import Faults
 from tests.e2e.conftest import House
+from tests.e2e.doors import real_account
 
 HUB = "https://hub.example.com"
 NEW = "+33100000000"
@@ -33,17 +34,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def account(bare_house: House) -> dict[str, str]:
     """The variables of a real account, which is the sandbox's."""
-    return {
-        "TWILIO_ACCOUNT_SID": seeds.ACCOUNT_SID,
-        "TWILIO_AUTH_TOKEN": seeds.AUTH_TOKEN,
-        "TWILIO_API_URL": bare_house.sandbox.url,
-        "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
-        "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
-        "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
-        "PROXY_NUMBERS": f"+33={NEW},+={seeds.NUMBERS['sms']},whatsapp:={seeds.NUMBERS['whatsapp']}",
-        "PUBLIC_URL": HUB,
-        "EFFECT_TIMEOUT_S": "3",
-    }
+    numbers = f"+33={NEW},+={seeds.NUMBERS['sms']},whatsapp:={seeds.NUMBERS['whatsapp']}"
+    return real_account(bare_house, PROXY_NUMBERS=numbers, PUBLIC_URL=HUB)
 
 
 @pytest.fixture

@@ -25,14 +25,14 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.doctor.examination import examine
-from orchestrator.doctor.findings import Finding, exit_code
-from orchestrator.doctor.identities import duplicates, fault_of
+from orchestrator.doctor.findings import exit_code
 from orchestrator.doctor.reach import reach
 from orchestrator.sandbox import seeds
 from orchestrator.settings import Settings
 from storage.opening import write
 from storage.schema import person
 from tests.e2e.conftest import House, on_both
+from tests.e2e.doors import real_account
 
 Doctor = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 NEEDED = (
@@ -51,18 +51,7 @@ def nobody_there() -> int:
 @pytest.fixture
 def account(house: House) -> dict[str, str]:
     """The variables of a real account, which is the sandbox's, for a service that runs."""
-    return {
-        "TWILIO_ACCOUNT_SID": seeds.ACCOUNT_SID,
-        "TWILIO_AUTH_TOKEN": seeds.AUTH_TOKEN,
-        "TWILIO_API_URL": house.sandbox.url,
-        "TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID,
-        "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
-        "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
-        "PROXY_NUMBERS": f"+={seeds.NUMBERS['sms']},whatsapp:={seeds.NUMBERS['whatsapp']}",
-        "PUBLIC_URL": house.url,
-        "DATABASE_URL": house.database_url,
-        "EFFECT_TIMEOUT_S": "3",
-    }
+    return real_account(house, PUBLIC_URL=house.url, DATABASE_URL=house.database_url)
 
 
 @pytest.fixture
@@ -361,34 +350,6 @@ def self_signed(folder: Path) -> Path:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "pair.pem").write_bytes(made.public_bytes(Encoding.PEM) + private)
     return folder / "pair.pem"
-
-
-@pytest.mark.parametrize(
-    ("name", "attributes", "is_fine"),
-    [
-        ("ada@example.test", {}, True),
-        ("ada@example.test", {"contact_uri": "client:ada@example.test"}, True),
-        ("ada@example.test", {"contact_uri": "client:ada_40example_2Etest", "identity": "ada@example.test"}, True),
-        ("ada@example.test", {"contact_uri": 7, "identity": ""}, True),
-        ("ada@example.test", {"contact_uri": "client:Ada@example.test"}, False),
-        ("ada@example.test", {"identity": "grace@example.test"}, False),
-        ("Ada", {}, False),
-        ("@ada", {}, False),
-    ],
-)
-def test_a_worker_is_reached_under_his_friendly_name(name: str, attributes: dict[str, object], is_fine: bool) -> None:
-    assert (fault_of(name, attributes) is None) == is_fine
-
-
-def test_a_name_in_two_letter_cases_is_one_name() -> None:
-    assert duplicates(["ada@example.test", "Ada@example.test", "alan@example.test"]) == ["ada@example.test"]
-
-
-def test_the_gravest_finding_is_the_exit_code() -> None:
-    failed, down, misconfigured = (Finding("x", "wrong", "", None, code) for code in (1, 69, 78))
-    assert exit_code([failed, misconfigured, down]) == 78
-    assert exit_code([failed, down]) == 69
-    assert exit_code([Finding("x", "warning", ""), Finding("x", "skipped", "")]) == 0
 
 
 async def test_calls_that_come_here_must_be_set_whole_and_others_are_nobodys_matter(

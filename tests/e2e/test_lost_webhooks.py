@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from states.texts import WELCOME
+from tests.e2e.answers import answers_follow, form_of
 from tests.e2e.conftest import House
 from tests.e2e.doors import PROXY, knock, outgoing, rest
 from tests.e2e.test_people import join, leave, ours, received, write
-from tests.e2e.test_webhook_mechanics import answers_follow, form_of
 
 MARIA = "+15550100001"
 ALAN = "alan@example.test"

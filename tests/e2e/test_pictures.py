@@ -10,7 +10,7 @@ from orchestrator.acts import ActRefused
 from orchestrator.pictures import MMS_MAX_BYTES, Picture
 from storage.threads import thread
 from tests.e2e.conftest import House, on_both
-from tests.e2e.test_acts import ADA, ADAS, GRACES, MARIA, acts, refused, with_ada
+from tests.e2e.staff import ADA, ADAS, GRACES, MARIA, acts, refused, with_ada
 
 SHOES = Picture(Path(sandbox.__file__).with_name("static").joinpath("sample.png").read_bytes(), "image/png")
 
@@ -101,3 +101,29 @@ async def test_a_photo_alone_is_a_message_for_the_bot_and_for_the_worker(house: 
         return sum(entry.media for entry in entries if entry.side == "customer") == 2
 
     await house.until(has_both)
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp"])
+async def test_a_picture_is_fetched_for_whoever_may_see_it(house: House, kind: str) -> None:
+    sid = await house.say(MARIA, "", media=[{"content_type": kind, "filename": "shoes"}])
+    await house.state(sid, "awaiting_choice")
+    (message, *_) = (await house.record(sid))["messages"]
+    found, content = await acts(house).picture(sid, message["sid"], 0)
+    assert found == kind
+    assert content.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF"))
+    for wrong in (-1, 1):
+        with refused(404, "no such picture"):
+            await acts(house).picture(sid, message["sid"], wrong)
+    with refused(404, "not there"):
+        await acts(house).picture(sid, "IM" + "0" * 32, 0)
+    with refused(404, "no such message"):
+        await acts(house).picture(sid, "../Participants", 0)
+
+
+async def test_what_is_no_picture_is_not_shown(house: House) -> None:
+    sid = await house.say(MARIA, "", media=[{"content_type": "image/svg+xml"}, {"content_type": "text/html"}])
+    await house.state(sid, "awaiting_choice")
+    (message, *_) = (await house.record(sid))["messages"]
+    for number in range(2):
+        with refused(422, "no picture"):
+            await acts(house).picture(sid, message["sid"], number)

@@ -6,7 +6,7 @@ from orchestrator.acts import ActRefused
 from orchestrator.people.rights import Person, Role
 from tests.e2e.conftest import House
 from tests.e2e.doors import CREDENTIALS, knock, outgoing, rest
-from tests.e2e.test_acts import ADA, ADAS, ALAN, GRACE, GRACES, MARIA, acts, refused, settled
+from tests.e2e.staff import ADA, ADAS, ALAN, GRACE, GRACES, MARIA, acts, refused, settled
 
 FIRST, SECOND = "+15550100999", "+15550100998"
 ALANS = Person(4, "alan", "Alan Turing", Role.worker, ALAN)

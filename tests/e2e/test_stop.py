@@ -11,7 +11,7 @@ from storage.threads import thread
 from storage.writer import wall_clock
 from tests.e2e.conftest import House, on_both
 from tests.e2e.doors import knock
-from tests.e2e.test_acts import ADA, ADAS, BOSS, acts, refused, with_ada
+from tests.e2e.staff import ADA, ADAS, BOSS, acts, refused, with_ada
 from tests.stores import sid as a_sid
 
 MARIA, DORA = "+15550100001", "+15550100004"

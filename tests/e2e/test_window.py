@@ -11,7 +11,7 @@ from orchestrator.asking import OutsideWindow
 from storage.schema import conversation, history
 from storage.threads import thread
 from tests.e2e.conftest import House, on_both
-from tests.e2e.test_acts import ADA, ADAS, acts, refused, settled
+from tests.e2e.staff import ADA, ADAS, acts, refused, settled
 from tests.e2e.test_stop import heard
 
 MARIA = "whatsapp:+15550100001"

@@ -1,6 +1,7 @@
 """A sandbox on a real socket, a service that hears its webhooks, and the official Twilio client to speak to it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -49,3 +50,10 @@ async def client(sandbox: Running) -> AsyncIterator[Client]:
     for exchange in http.exchanges:
         if exchange.status < 400:
             assert complaints(exchange) == [], f"{exchange.method} {exchange.path}"
+
+
+@pytest.fixture(params=["plain", "service"])
+def api(request: pytest.FixtureRequest, client: Client) -> Any:
+    """The Conversations API in both its forms."""
+    plain = client.conversations.v1
+    return plain if request.param == "plain" else plain.services(seeds.CHAT_SERVICE_SID)

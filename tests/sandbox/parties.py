@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
+from orchestrator.sandbox.server import Running
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -91,3 +93,13 @@ class Control:
     async def faults(self, **faults: Any) -> None:
         status, answer = await self.call("PUT", "/sandbox/faults", faults)
         assert status == 200, answer
+
+
+def answered(status: int = 200, **options: Any) -> Any:
+    """An answer for `Service.answers`."""
+    return lambda: web.Response(status=status, **options)
+
+
+async def settled(sandbox: Running) -> None:
+    """Every webhook was told, or given up."""
+    await sandbox.sandbox.webhooks.settled()

@@ -7,32 +7,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, encode_basic_auth
-from exchanges import RecordingHttpClient
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from asking import CUSTOMER, binding, refused, with_customer
+from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.server import Running
-
-CUSTOMER, PROXY = "+15550100001", "+15550100999"
-
-
-@pytest.fixture(params=["plain", "service"])
-def api(request: pytest.FixtureRequest, client: Client) -> Any:
-    """The Conversations API in both its forms."""
-    plain = client.conversations.v1
-    return plain if request.param == "plain" else plain.services(seeds.CHAT_SERVICE_SID)
-
-
-def workspace(client: Client) -> Any:
-    return client.taskrouter.v1.workspaces(seeds.WORKSPACE_SID)
-
-
-async def refused(call: Any) -> tuple[int, int]:
-    """The status and code with which Twilio says no."""
-    with pytest.raises(TwilioRestException) as caught:
-        await call
-    return caught.value.status, caught.value.code
 
 
 async def test_a_conversation_lives_from_creation_to_deletion(api: Any) -> None:
@@ -175,95 +155,6 @@ async def test_a_template_puts_body_and_media_aside(client: Client) -> None:
     assert (sent.content_sid, sent.body, sent.media) == (content, None, None)
 
 
-async def with_customer(client: Client, address: str = CUSTOMER, proxy: str = PROXY) -> Any:
-    conversation = await client.conversations.v1.conversations.create_async()
-    await conversation.participants.create_async(
-        messaging_binding_address=address, messaging_binding_proxy_address=proxy
-    )
-    return conversation
-
-
-async def test_participants_have_an_identity_or_a_binding(api: Any) -> None:
-    ch = (await api.conversations.create_async()).sid
-    participants = api.conversations(ch).participants
-    customer = await participants.create_async(
-        messaging_binding_address="whatsapp:+15550100003",
-        messaging_binding_proxy_address="whatsapp:+15550100999",
-        attributes='{"customer_id":"1"}',
-    )
-    worker = await participants.create_async(identity="ada@example.test")
-    assert customer.messaging_binding == {
-        "type": "whatsapp",
-        "address": "whatsapp:+15550100003",
-        "proxy_address": "whatsapp:+15550100999",
-    }
-    assert (customer.identity, worker.identity, worker.messaging_binding) == (None, "ada@example.test", None)
-    assert [p.sid for p in await participants.list_async(page_size=1)] == [customer.sid, worker.sid]
-    assert (await participants("ada@example.test").fetch_async()).sid == worker.sid
-    changed = await participants(customer.sid).update_async(attributes='{"customer_id":"2"}', last_read_message_index=3)
-    assert (changed.attributes, changed.last_read_message_index) == ('{"customer_id":"2"}', 3)
-    assert await participants(worker.sid).delete_async()
-    assert [p.sid for p in await participants.list_async()] == [customer.sid]
-
-
-def binding(address: str = CUSTOMER, proxy: str = PROXY) -> dict[str, str]:
-    return {"messaging_binding_address": address, "messaging_binding_proxy_address": proxy}
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({}, (400, 50407)),
-        ({"identity": ""}, (400, 20001)),
-        ({"identity": "i" * 257}, (400, 20001)),
-        ({"identity": "i", **binding()}, (400, 20001)),
-        ({"messaging_binding_address": CUSTOMER}, (400, 50412)),
-        (binding("a number"), (400, 50407)),
-        (binding("whatsapp:nobody"), (400, 50407)),
-        (binding(proxy="0800"), (400, 50408)),
-        (binding(proxy=CUSTOMER), (400, 50409)),
-        (binding(proxy="whatsapp:+15550100999"), (400, 50414)),
-        ({"identity": "i", "attributes": json.dumps("x" * 4096)}, (400, 50303)),
-    ],
-)
-async def test_a_participant_is_refused(client: Client, fields: dict[str, Any], expected: tuple[int, int]) -> None:
-    conversation = await client.conversations.v1.conversations.create_async()
-    assert await refused(conversation.participants.create_async(**fields)) == expected
-
-
-async def test_a_pair_is_in_one_open_conversation_only(client: Client) -> None:
-    conversations = client.conversations.v1.conversations
-    first, second = await with_customer(client), await conversations.create_async()
-    with pytest.raises(TwilioRestException) as caught:
-        await second.participants.create_async(**binding())
-    assert (caught.value.status, caught.value.code) == (409, 50416)
-    assert caught.value.msg.endswith(f"already exists in Conversation {first.sid}")
-    await second.participants.create_async(**binding(proxy="+15550100998"))
-    await conversations(first.sid).update_async(state="inactive")
-    assert await refused(second.participants.create_async(**binding())) == (409, 50416)
-
-
-@pytest.mark.parametrize("release", ["closing", "removing the participant", "deleting the conversation"])
-async def test_a_pair_is_released(client: Client, release: str) -> None:
-    conversations = client.conversations.v1.conversations
-    first, second = await with_customer(client), await conversations.create_async()
-    (participant,) = await first.participants.list_async()
-    if release == "closing":
-        await first.update_async(state="closed")
-    elif release == "removing the participant":
-        await participant.delete_async()
-    else:
-        await first.delete_async()
-    assert (await second.participants.create_async(**binding())).messaging_binding["address"] == CUSTOMER
-
-
-async def test_an_identity_is_in_a_conversation_once_in_its_own_letter_case(client: Client) -> None:
-    conversation = await client.conversations.v1.conversations.create_async()
-    await conversation.participants.create_async(identity="ada@example.test")
-    assert await refused(conversation.participants.create_async(identity="ada@example.test")) == (409, 50433)
-    await conversation.participants.create_async(identity="Ada@example.test")
-
-
 async def test_closed_is_final(client: Client) -> None:
     conversation = await with_customer(client)
     await conversation.messages.create_async(body="before")
@@ -286,31 +177,6 @@ async def test_a_message_wakes_an_inactive_conversation(client: Client) -> None:
     conversation = await client.conversations.v1.conversations.create_async(state="inactive")
     await conversation.messages.create_async(body="Hello")
     assert (await conversation.fetch_async()).state == "active"
-
-
-async def test_the_conversations_of_somebody_are_found_by_identity_or_address(api: Any) -> None:
-    ch = (await api.conversations.create_async(friendly_name="Maria")).sid
-    await api.conversations(ch).participants.create_async(**binding())
-    await api.conversations(ch).participants.create_async(identity="ada@example.test")
-    await api.conversations.create_async()
-    by_address = await api.participant_conversations.list_async(address=CUSTOMER, page_size=50)
-    by_identity = await api.participant_conversations.list_async(identity="ada@example.test")
-    assert [(f.conversation_sid, f.conversation_friendly_name) for f in by_address] == [(ch, "Maria")]
-    assert by_address[0].participant_messaging_binding["proxy_address"] == PROXY
-    assert by_identity[0].participant_user_sid.startswith("US")
-    assert await api.participant_conversations.list_async(address="+15550100002") == []
-
-
-async def test_a_user_comes_with_the_participant_and_can_be_changed(api: Any) -> None:
-    ch = (await api.conversations.create_async()).sid
-    await api.conversations(ch).participants.create_async(identity="ada@example.test")
-    user = await api.users("ada@example.test").fetch_async()
-    assert (await api.users(user.sid).update_async(friendly_name="Ada")).friendly_name == "Ada"
-    other = await api.users.create_async(identity="grace@example.test", attributes='{"a":1}')
-    assert [u.sid for u in await api.users.list_async(page_size=1)] == [user.sid, other.sid]
-    assert await refused(api.users.create_async(identity="grace@example.test")) == (409, 50201)
-    assert await api.users(user.sid).delete_async()
-    assert await api.conversations(ch).participants.list_async() == []
 
 
 async def test_receipts_tell_how_a_message_reached_its_channel(api: Any) -> None:
@@ -336,113 +202,6 @@ async def test_whatsapp_takes_no_free_text_from_us_before_the_customer_wrote(cli
     sent = await conversation.messages.create_async(body="Good morning")
     (receipt,) = await sent.delivery_receipts.list_async()
     assert (receipt.status, receipt.error_code) == ("failed", 63016)
-
-
-async def test_webhooks_are_configured(client: Client) -> None:
-    webhooks = client.conversations.v1.configuration.webhooks()
-    before = await webhooks.fetch_async()
-    assert before.method == "POST"
-    assert before.pre_webhook_url.endswith("/pre-event")
-    assert "onMessageAdded" in before.filters
-    after = await webhooks.update_async(
-        filters=["onMessageAdd", "onParticipantAdded"], pre_webhook_url="http://127.0.0.1:9/x", method="GET"
-    )
-    assert (after.filters, after.method) == (["onMessageAdd", "onParticipantAdded"], "GET")
-    assert after.post_webhook_url == before.post_webhook_url
-    assert await refused(webhooks.update_async(filters=["onMessageSent"])) == (400, 50365)
-    assert await refused(webhooks.update_async(pre_webhook_url="nowhere")) == (400, 50077)
-    assert await refused(webhooks.update_async(post_webhook_url="ftp://x.example")) == (400, 50078)
-
-
-async def test_workers_are_listed_by_availability_name_and_queue(client: Client) -> None:
-    workers = workspace(client).workers
-
-    async def listed(**wanted: Any) -> list[str]:
-        return [worker.friendly_name for worker in await workers.list_async(page_size=1, **wanted)]
-
-    assert await listed() == ["ada@example.test", "grace@example.test", "alan@example.test"]
-    assert await listed(available="true") == ["ada@example.test", "grace@example.test"]
-    assert await listed(available="anything else") == ["alan@example.test"]
-    assert await listed(friendly_name="ada@example.test") == ["ada@example.test"]
-    assert await listed(task_queue_sid=seeds.TASK_QUEUE_SID, available="1") == [
-        "ada@example.test",
-        "grace@example.test",
-    ]
-    assert await listed(task_queue_sid="WQ" + "0" * 32) == []
-    assert await listed(activity_name="Unavailable") == ["alan@example.test"]
-
-
-async def test_workers_are_ordered_by_their_last_change_of_activity(client: Client) -> None:
-    workers = workspace(client).workers
-    ada = (await workers.list_async(friendly_name="ada@example.test"))[0]
-    await ada.update_async(activity_sid=seeds.OFFLINE_SID)
-    up = [w.friendly_name for w in await workers.list_async(ordering="DateStatusChanged:asc", page_size=1)]
-    down = [w.friendly_name for w in await workers.list_async(ordering="DateStatusChanged:desc", page_size=2)]
-    assert up[-1] == down[0] == "ada@example.test"
-    assert up == down[::-1]
-
-
-async def test_a_worker_lives_from_creation_to_deletion(client: Client) -> None:
-    workers = workspace(client).workers
-    made = await workers.create_async(friendly_name="new@example.test", attributes='{"skills":["cards"]}')
-    assert (made.available, made.activity_name, made.attributes) == (False, "Offline", '{"skills":["cards"]}')
-    changed = await workers(made.sid).update_async(activity_sid=seeds.AVAILABLE_SID)
-    assert (changed.available, changed.attributes) == (True, '{"skills":["cards"]}')
-    assert changed.date_status_changed >= made.date_status_changed
-    await workers(made.sid).update_async(attributes='{"lastAcceptedTaskTime":1}')
-    assert (await workers(made.sid).fetch_async()).attributes == '{"lastAcceptedTaskTime":1}'
-    assert await workers(made.sid).delete_async()
-    assert await refused(workers(made.sid).fetch_async()) == (404, 20404)
-
-
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
-        ({"friendly_name": "ADA@example.test"}, 409),
-        ({"friendly_name": "w" * 65}, 400),
-        ({"friendly_name": "w", "attributes": "[1"}, 400),
-        ({"friendly_name": "w", "activity_sid": "WA" + "0" * 32}, 400),
-    ],
-)
-async def test_a_worker_is_refused(client: Client, fields: dict[str, str], status: int) -> None:
-    assert (await refused(workspace(client).workers.create_async(**fields)))[0] == status
-
-
-async def test_a_workers_version_is_honoured_where_it_is_switched_on(client: Client, sandbox: Running) -> None:
-    worker = (await workspace(client).workers.list_async())[0]
-    await worker.update_async(attributes='{"a":1}', if_match="old")
-    sandbox.sandbox.switches.worker_etags = True
-    fetched = await workspace(client).workers(worker.sid).fetch_with_http_info_async()
-    tag = fetched.headers["Etag"]
-    await worker.update_async(attributes='{"a":2}', if_match=tag)
-    assert await refused(worker.update_async(attributes='{"a":3}', if_match=tag)) == (412, 20412)
-
-
-async def test_listed_workers_hide_their_attributes_where_it_is_switched_on(client: Client, sandbox: Running) -> None:
-    workers = workspace(client).workers
-    assert [worker.attributes for worker in await workers.list_async()] == ["{}"] * 3
-    sandbox.sandbox.switches.listed_worker_attributes = False
-    listed = await workers.list_async()
-    assert [worker.attributes for worker in listed] == [None] * 3
-    assert (await workers(listed[0].sid).fetch_async()).attributes == "{}"
-
-
-async def test_queue_activities_and_workspace_are_read(client: Client) -> None:
-    (queue,) = await workspace(client).task_queues.list_async()
-    assert queue.sid == seeds.TASK_QUEUE_SID
-    assert (await workspace(client).task_queues(queue.sid).fetch_async()).target_workers == "1==1"
-    assert await workspace(client).task_queues.list_async(friendly_name="Nobody") == []
-    activities = await workspace(client).activities.list_async()
-    assert [(a.friendly_name, a.available) for a in activities] == [
-        ("Offline", False),
-        ("Available", True),
-        ("Unavailable", False),
-    ]
-    assert [a.friendly_name for a in await workspace(client).activities.list_async(available="true")] == ["Available"]
-    assert (await workspace(client).activities(activities[0].sid).fetch_async()).friendly_name == "Offline"
-    assert (await workspace(client).fetch_async()).event_callback_url.endswith("/taskrouter-event")
-    changed = await workspace(client).update_async(events_filter="worker.created", friendly_name="Hub")
-    assert (changed.events_filter, changed.friendly_name) == ("worker.created", "Hub")
 
 
 async def test_an_update_without_a_parameter_is_refused(client: Client) -> None:
@@ -512,84 +271,3 @@ async def test_a_page_that_is_refused_is_refused_to_the_client_too(client: Clien
     with pytest.raises(TwilioException) as caught:
         await client.conversations.v1.conversations.list_async(page_size=500)
     assert caught.value.args[1].status_code == 400
-
-
-async def test_a_chat_service_nobody_configured_has_webhooks_of_nulls(sandbox: Running) -> None:
-    """As in an example of Twilio's document, against the schema beside it: so it is not held against that."""
-    async with RecordingHttpClient(sandbox.url) as http:
-        service = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=http).conversations.v1.services
-        untouched = await service(seeds.CHAT_SERVICE_SID).configuration.webhooks().fetch_async()
-    assert (untouched.method, untouched.filters, untouched.pre_webhook_url) == (None, None, None)
-
-
-async def test_the_webhooks_of_the_chat_service_are_configured_instead_of_the_accounts(client: Client) -> None:
-    ours = client.conversations.v1.services(seeds.CHAT_SERVICE_SID).configuration.webhooks()
-    accounts = client.conversations.v1.configuration.webhooks()
-    assert await refused(ours.update_async(post_webhook_url="http://127.0.0.1:9/x")) == (400, 20001)
-    await accounts.update_async(pre_webhook_url="", post_webhook_url="")
-    after = await ours.update_async(post_webhook_url="http://127.0.0.1:9/x", filters=["onMessageAdded"], method="POST")
-    assert (after.filters, after.post_webhook_url) == (["onMessageAdded"], "http://127.0.0.1:9/x")
-    assert await refused(accounts.update_async(pre_webhook_url="http://127.0.0.1:9/y")) == (400, 20001)
-
-
-async def test_an_address_configuration_lives_from_creation_to_deletion(client: Client) -> None:
-    addresses = client.conversations.v1.address_configurations
-    assert [a.address for a in await addresses.list_async(type="whatsapp")] == [seeds.NUMBERS["whatsapp"]]
-    made = await addresses.create_async(
-        type="sms", address="+33100000000", auto_creation_enabled=True, auto_creation_type="default"
-    )
-    assert made.auto_creation == {"enabled": True, "type": "default"}
-    assert await refused(addresses.create_async(type="sms", address="+33100000000")) == (409, 50353)
-    assert await refused(addresses.create_async(type="whatsapp", address="+33100000001")) == (400, 20001)
-    changed = await addresses(made.sid).update_async(
-        auto_creation_type="webhook",
-        auto_creation_webhook_url="https://other.example/hook",
-        auto_creation_webhook_filters=["onMessageAdded"],
-    )
-    assert changed.auto_creation["webhook_filters"] == ["onMessageAdded"]
-    assert await refused(addresses(made.sid).update_async(auto_creation_webhook_filters=["onMessageAdd"])) == (
-        400,
-        50365,
-    )
-    assert (await addresses(made.sid).fetch_async()).auto_creation == changed.auto_creation
-    assert await addresses(made.sid).delete_async()
-    assert await refused(addresses(made.sid).fetch_async()) == (404, 20404)
-
-
-async def test_the_services_and_their_defaults_are_read(client: Client) -> None:
-    defaults = await client.conversations.v1.configuration().fetch_async()
-    assert defaults.default_chat_service_sid == seeds.CHAT_SERVICE_SID
-    assert (await client.conversations.v1.services(seeds.CHAT_SERVICE_SID).fetch_async()).sid == seeds.CHAT_SERVICE_SID
-    assert await refused(client.conversations.v1.services("IS" + "0" * 32).fetch_async()) == (404, 20404)
-
-
-async def test_where_calls_to_the_number_go_is_set_and_cleared(sandbox: Running) -> None:
-    async with RecordingHttpClient(sandbox.url) as http:
-        numbers = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=http).api.v2010.account.incoming_phone_numbers
-        (number,) = await numbers.list_async(phone_number=PROXY)
-        assert number.voice_url.endswith("/voice")
-        wanted = {"voice_url": "https://hub.example.com/voice", "status_callback": "", "status_callback_method": "GET"}
-        await numbers(number.sid).update_async(**wanted)
-        (number,) = await numbers.list_async(phone_number=PROXY)
-        assert {name: getattr(number, name) for name in wanted} == wanted
-        assert number.voice_method == "POST"
-        for bad in ({"voice_url": "nowhere"}, {"voice_method": "PUT"}, {}):
-            status, _ = await refused(numbers(number.sid).update_async(**bad))
-            assert status == 400
-        assert (await refused(numbers("PN" + "0" * 32).update_async(voice_url="")))[0] == 404
-
-
-async def test_the_account_its_numbers_and_its_messaging_service_are_read(sandbox: Running) -> None:
-    """Of hosts whose API descriptions are not kept here; the official client reads the answers."""
-    async with RecordingHttpClient(sandbox.url) as http:
-        client = Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=http)
-        account = client.api.v2010.accounts(seeds.ACCOUNT_SID)
-        assert (await account.fetch_async()).status == "active"
-        sandbox.sandbox.account_status = "suspended"
-        assert (await account.fetch_async()).status == "suspended"
-        (number,) = await account.incoming_phone_numbers.list_async(phone_number=PROXY)
-        assert number.phone_number == PROXY
-        assert await account.incoming_phone_numbers.list_async(phone_number="+33100000000") == []
-        senders = await client.messaging.v1.services(seeds.MESSAGING_SERVICE_SID).fetch_async()
-        assert senders.sid == seeds.MESSAGING_SERVICE_SID
-        assert await refused(client.api.v2010.accounts("AC" + "0" * 32).fetch_async()) == (404, 20404)

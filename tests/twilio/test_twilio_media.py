@@ -1,7 +1,5 @@
 """What messages carry, from Twilio's Media Content Service, against the sandbox and against what is not Twilio."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
 from aiohttp import web
@@ -21,12 +19,6 @@ from tests.e2e.doors import serving
 PICTURE = Media("ME" + "1" * 32, "image/png", "shoes.png", 6650)
 CREDENTIALS = seeds.ACCOUNT_SID, seeds.AUTH_TOKEN
 ENOUGH = 100_000
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.fixture
