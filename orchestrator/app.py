@@ -17,6 +17,7 @@ from orchestrator.adapters.account_hold import AccountHold, LeaseOnly
 from orchestrator.adapters.guarded_crm import GuardedCrm
 from orchestrator.adapters.returning_bot import ReturningBot
 from orchestrator.adapters.twilio_client import TwilioClient
+from orchestrator.adapters.twilio_content import TwilioContent
 from orchestrator.adapters.twilio_conversations import TwilioConversations
 from orchestrator.adapters.twilio_media import TwilioMedia
 from orchestrator.adapters.twilio_taskrouter import TwilioTaskRouter
@@ -44,6 +45,7 @@ from orchestrator.returning import Returning
 from orchestrator.service import EFFECTS, SERVICE, WORKERS, Role, Service
 from orchestrator.settings import Settings
 from orchestrator.starting import Starter
+from orchestrator.templates import Templates
 from orchestrator.voice import routes as voice
 from orchestrator.voice.placing import Placer
 from orchestrator.waiting_room import WaitingRoom
@@ -159,6 +161,7 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         crm=crm,
         hold=hold,
         acts=acts,
+        templates=Templates(settings.whatsapp_templates, _content(settings, session)),
         feed=Feed(writer),
         flex_watch=None if flex is None else FlexWatch(writer, flex.flex, settings.reconcile_s),
         transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
@@ -225,6 +228,13 @@ def _flex(
     return FlexDesk(TwilioFlex(client, workspace, workflow), ours, writer, settings.public_url)
 
 
+def _content(settings: Settings, session: aiohttp.ClientSession) -> TwilioContent:
+    return TwilioContent(session, _credentials(settings), settings.effect_timeout_s, settings.twilio_api_url)
+
+
 def _media(settings: Settings, client: TwilioClient, session: aiohttp.ClientSession) -> TwilioMedia:
-    credentials = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
-    return TwilioMedia(client, session, credentials, settings.effect_timeout_s, settings.twilio_api_url)
+    return TwilioMedia(client, session, _credentials(settings), settings.effect_timeout_s, settings.twilio_api_url)
+
+
+def _credentials(settings: Settings) -> tuple[str, str]:
+    return settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()

@@ -47,6 +47,21 @@ class Listed:
     created_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """What an approved template says: its body with `{{gap}}` in it, and a sample of what stands in each gap."""
+
+    body: str
+    samples: dict[str, str]
+
+
+class TemplateTexts(Protocol):
+    """The neighbour that knows what approved templates say."""
+
+    async def read(self, content_sid: str) -> TemplateText:
+        """What a template says. Raises an `EffectError`."""
+
+
 class Conversations(Protocol):
     """The neighbour that carries messages. `service_sid` scopes a call to the service the conversation lives in.
 

@@ -23,6 +23,7 @@ from orchestrator.membership import Membership
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.settings import Settings
+from orchestrator.templates import Templates
 from orchestrator.waiting_room import WaitingRoom
 from storage import outbox
 from storage.errors import StorageError
@@ -63,6 +64,7 @@ class Service:
     crm: GuardedCrm
     hold: AccountHold
     acts: Acts
+    templates: Templates
     feed: Feed
     transfers: Transfers
     flex_watch: FlexWatch | None

@@ -4,7 +4,9 @@ WhatsApp takes free text only within 24 hours of the customer's last message to 
 he wrote it (Twilio Docs, "Using WhatsApp with Conversations").
 """
 
-from sqlalchemy import func, select
+from collections.abc import Collection
+
+from sqlalchemy import Connection, func, select
 
 from states.conversation import Conversation
 from storage.schema import conversation as conversations
@@ -30,23 +32,42 @@ def hindrance_in(unit: Unit, conversation: Conversation, is_template: bool = Fal
     address = conversation.address
     if any(unit.has_stopped(one) for one in {*conversation.silenced, address} if one is not None):
         return STOPPED
-    if not is_template and address is not None and address.lower().startswith("whatsapp:"):
-        return None if _is_in_window(unit, conversation, address) else OUTSIDE_WINDOW
-    return None
+    if is_template or not has_window(conversation):
+        return None
+    sids = _recent(unit.connection, conversation, unit.now)
+    is_open = any(unit.takes_in(sid, "message_received") for sid in sids)
+    return None if is_open or _wrote(unit.connection, conversation, sids, unit.now) else OUTSIDE_WINDOW
 
 
-def _is_in_window(unit: Unit, conversation: Conversation, address: str) -> bool:
-    since = unit.now - WINDOW_MS
-    pair = (conversations.c.address == address, conversations.c.proxy_address == conversation.proxy_address)
-    recent = select(conversations.c.sid).where(*pair, conversations.c.updated_at > since)
-    sids = {conversation.sid, *unit.connection.execute(recent).scalars()}
-    if any(unit.takes_in(sid, "message_received") for sid in sids):
-        return True
+def has_window(conversation: Conversation) -> bool:
+    """Whether free text is taken for some time only after the customer wrote."""
+    return conversation.address is not None and conversation.address.lower().startswith("whatsapp:")
+
+
+def is_window_closed(connection: Connection, conversation: Conversation, now: int) -> bool:
+    """Whether free text is taken no more, by what is committed; `now` in milliseconds since 1970."""
+    if not has_window(conversation):
+        return False
+    return not _wrote(connection, conversation, _recent(connection, conversation, now), now)
+
+
+def _recent(connection: Connection, conversation: Conversation, now: int) -> set[str]:
+    """The conversations of the same two that something happened in since then."""
+    pair = (
+        conversations.c.address == conversation.address,
+        conversations.c.proxy_address == conversation.proxy_address,
+    )
+    recent = select(conversations.c.sid).where(*pair, conversations.c.updated_at > now - WINDOW_MS)
+    return {conversation.sid, *connection.execute(recent).scalars()}
+
+
+def _wrote(connection: Connection, conversation: Conversation, sids: Collection[str], now: int) -> bool:
+    since = now - WINDOW_MS
     decided = select(func.max(history.c.at)).where(
         history.c.conversation_sid.in_(sids), history.c.at > since, history.c.trigger == "message_received"
     )
     # What was answered before the conversation was adopted was decided by nobody, and stands beside our own.
     adopted = select(func.max(message.c.at)).where(
-        message.c.conversation_sid.in_(sids), message.c.at > since, message.c.author == address
+        message.c.conversation_sid.in_(sids), message.c.at > since, message.c.author == conversation.address
     )
-    return any(unit.connection.execute(query).scalar() is not None for query in (decided, adopted))
+    return any(connection.execute(query).scalar() is not None for query in (decided, adopted))

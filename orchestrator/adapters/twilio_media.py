@@ -67,7 +67,7 @@ class TwilioMedia:
                 async with self._session.post(
                     url, data=BytesIO(content), headers=headers, allow_redirects=False
                 ) as answer:
-                    told = await _read(answer, _DESCRIPTION_MAX_BYTES)
+                    told = await read_at_most(answer, _DESCRIPTION_MAX_BYTES)
             if answer.status != 201:
                 raise of_answer(answer.status, told.decode(errors="replace"))
             return known(known(json.loads(told), dict)["sid"], str)
@@ -93,7 +93,7 @@ class TwilioMedia:
             asyncio.timeout(self._timeout_s),
             self._session.get(url, headers=headers, allow_redirects=False) as answer,
         ):
-            content = await _read(answer, limit)
+            content = await read_at_most(answer, limit)
             if answer.status != 200:
                 raise of_answer(answer.status, content[:_DESCRIPTION_MAX_BYTES].decode(errors="replace"))
             if len(content) > limit:
@@ -113,7 +113,7 @@ def _links_in(described: bytes) -> dict[str, Any]:
     return known(known(json.loads(described), dict)["links"], dict)
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     """The body, or its beginning and a little more than the limit."""
     found = bytearray()
     async for chunk in answer.content.iter_chunked(65_536):

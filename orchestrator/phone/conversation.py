@@ -20,6 +20,7 @@ from states.conversation import Conversation
 from states.customers import Customer
 from storage import notes, threads
 from storage.notes import Note
+from storage.reach import is_window_closed
 from storage.threads import Entry
 from storage.unit import Unit
 
@@ -38,6 +39,7 @@ class Found:
     has_older: bool
     notes: list[Note]
     unread: int
+    is_window_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,16 @@ async def found(desk: Desk) -> Found:
     """The conversation in the request's path. Raises Refused with 404 where it is not this worker's."""
     sid = desk.request.match_info["sid"]
     before = _index(desk.request.query.get("before", ""))
+    now = desk.service.writer.now()
 
     def read(connection: Any) -> Found | None:
         lines = threads.lines(connection, desk.identity, [sid])
         if not lines:
             return None
         entries, has_older = threads.thread(connection, sid, before, PAGE_SIZE)
-        return Found(lines[0].conversation, entries, has_older, notes.of(connection, sid), lines[0].unread)
+        conversation = lines[0].conversation
+        is_closed = is_window_closed(connection, conversation, now)
+        return Found(conversation, entries, has_older, notes.of(connection, sid), lines[0].unread, is_closed)
 
     stored = await desk.service.reader.read(read)
     if stored is None:
@@ -96,6 +101,7 @@ async def page(desk: Desk) -> web.StreamResponse:
         has_older=stored.has_older,
         notes=[(note, name_of(note.author)) for note in stored.notes],
         is_in=desk.identity.casefold() in {w.identity.casefold() for w in stored.conversation.workers},
+        is_window_closed=stored.is_window_closed,
         card=card,
         act_token=secrets.token_urlsafe(16),
     )
@@ -115,6 +121,7 @@ async def twin(desk: Desk) -> web.StreamResponse:
         {
             **conversation_json(stored.conversation),
             "unread": stored.unread,
+            "is_window_closed": stored.is_window_closed,
             "messages": [entry_json(entry) for entry in stored.entries],
             "has_older": stored.has_older,
             "notes": [asdict(note) for note in stored.notes],

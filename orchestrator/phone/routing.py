@@ -14,6 +14,7 @@ from orchestrator.phone import (
     installing,
     pictures,
     subscribing,
+    templating,
     writing,
 )
 from orchestrator.phone.desk import serving
@@ -40,6 +41,9 @@ def routes() -> list[web.RouteDef]:
         web.get(_ONE + "/replies", serving(writing.replies)),
         web.get(_ONE + "/picture", serving(attaching.form)),
         web.post(_ONE + "/picture", attaching.send()),
+        web.get(_ONE + "/template", serving(templating.form)),
+        web.get(_ONE + "/template.json", serving(templating.twin)),
+        web.post(_ONE + "/template", serving(templating.send)),
         web.get(_ONE + "/hand-over", serving(handing.hand_over_form)),
         web.post(_ONE + "/hand-over", serving(handing.hand_over)),
         web.get(_ONE + "/close", serving(handing.close_form)),

@@ -42,3 +42,17 @@ WORKER_EVENTS = "worker.activity.update,worker.attributes.update,worker.created,
 
 # identity, available
 WORKERS = (("ada@example.test", True), ("grace@example.test", True), ("alan@example.test", False))
+
+# Approved templates: by the name they have in WHATSAPP_TEMPLATES, the SID, what it says, a sample for each gap.
+TEMPLATES = {
+    "hello": (
+        "HX" + "5a" * 16,
+        "Hello {{1}}, this is {{2}}. Do you have a moment?",
+        {"1": "customer name", "2": "worker name"},
+    ),
+    "order_ready": (
+        "HX" + "6b" * 16,
+        "Hello {{1}}, your order {{2}} is ready. We keep it until {{3}}.",
+        {"1": "customer name", "2": "A-1001", "3": "Friday"},
+    ),
+}

@@ -16,6 +16,7 @@ from orchestrator.sandbox import (
     rest_account,
     rest_addresses,
     rest_configuration,
+    rest_content,
     rest_conversations,
     rest_interactions,
     rest_media,
@@ -40,6 +41,7 @@ def build_app(world: World, service_url: str) -> web.Application:
     app[FLEX] = Sandbox(World(world.now), service_url, FLEX_ACCOUNT)
     app.cleanup_ctx.append(_sending)
     for module in (
+        rest_content,
         rest_conversations,
         rest_interactions,
         rest_media,

@@ -36,6 +36,9 @@ def _sandbox_account(given: Mapping[str, Any]) -> dict[str, Any]:
         "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID,
         "MESSAGING_SERVICE_SID": seeds.MESSAGING_SERVICE_SID,
         "PROXY_NUMBERS": {_prefix_of(channel): sender for channel, sender in seeds.NUMBERS.items()},
+        "WHATSAPP_TEMPLATES": given.get(
+            "WHATSAPP_TEMPLATES", {name: sid for name, (sid, _body, _samples) in seeds.TEMPLATES.items()}
+        ),
     }
 
 

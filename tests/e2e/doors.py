@@ -15,6 +15,7 @@ from tests.e2e.conftest import House
 
 TABLES = ("conversation", "history", "inbox", "look", "outbox", "reservation")
 PROXY = seeds.NUMBERS["sms"]
+WORKSPACE = {"TASKROUTER_WORKSPACE_SID": seeds.WORKSPACE_SID, "TASKROUTER_QUEUE_SID": seeds.TASK_QUEUE_SID}
 CREDENTIALS = {"TWILIO_ACCOUNT_SID": seeds.ACCOUNT_SID, "TWILIO_AUTH_TOKEN": seeds.AUTH_TOKEN}
 
 

@@ -11,6 +11,7 @@ from orchestrator.asking import OutsideWindow
 from storage.schema import conversation, history
 from storage.threads import thread
 from tests.e2e.conftest import House, on_both
+from tests.e2e.doors import CREDENTIALS, WORKSPACE
 from tests.e2e.staff import ADA, ADAS, acts, refused, settled
 from tests.e2e.test_stop import heard
 
@@ -71,7 +72,9 @@ async def test_after_a_day_a_worker_is_offered_templates(bare_house: House) -> N
     assert (await house.said(sid))[-1] == (ADA, "You are welcome")
 
 
-async def test_without_templates_the_worker_is_told_so(house: House) -> None:
+async def test_without_templates_the_worker_is_told_so(bare_house: House) -> None:
+    house = bare_house
+    await house.start(**CREDENTIALS, TWILIO_API_URL=house.sandbox.url, **WORKSPACE)
     sid = await with_ada(house)
     await a_day_passes(house, sid)
     with refused(409, "none is set up here: see WHATSAPP_TEMPLATES"):

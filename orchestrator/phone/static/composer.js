@@ -88,6 +88,8 @@ async function attempt(item, message) {
   if (!answer.ok) {
     const reason = await answer.json().then((told) => told.error, () => "The server could not take it.");
     failed(item, message, reason ?? "The server could not take it.");
+    // What does not hold any more, the page need not go on saying: WhatsApp's window may just have closed.
+    refresh();
     return;
   }
   await refresh();
