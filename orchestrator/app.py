@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -37,7 +38,7 @@ from orchestrator.people.guarding import require_rights
 from orchestrator.people.reception import add_reception, insist_on_people, open_reception
 from orchestrator.performing import Performer
 from orchestrator.pictures import Pictures
-from orchestrator.ports import Workers
+from orchestrator.ports import Bot, Workers
 from orchestrator.reconciler import Reconciler
 from orchestrator.retention import Retention
 from orchestrator.retrying import Patience
@@ -57,6 +58,15 @@ from storage.engine import is_postgres, writing_engine
 from storage.opening import ServiceLock, check, upgrade
 from storage.readers import Readers
 from storage.writer import Batches, Writer, wall_clock
+
+
+class _Twilio(NamedTuple):
+    """The account, as its neighbours here know it. `workers`: None where no workspace is set."""
+
+    client: TwilioClient
+    conversations: TwilioConversations
+    workers: Workers | None
+    hold: AccountHold
 
 
 def build_app(settings: Settings, role: Role = "all") -> web.Application:
@@ -102,49 +112,24 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     faults = check_table(TRANSITIONS)
     assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     writer, reader = await _store(settings, role, stack)
-    client, conversations, workers, hold = _twilio(settings, stack)
+    twilio = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
-    hold.may_call = membership.may_call
-    flex = _flex(settings, conversations, membership, writer, stack)
+    twilio.hold.may_call = membership.may_call
+    flex = _flex(settings, twilio.conversations, membership, writer, stack)
     tongue = tongues(texts_of(settings), settings.bot_languages)
-    directory = Directory(workers, tongue, lambda: reader.read(people.identities))
+    directory = Directory(twilio.workers, tongue, lambda: reader.read(people.identities))
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
     stack.push_async_callback(crm.close)
     returning = Returning(crm, directory, reader, settings.cover, settings.last_worker_days)
-    bot = bot_of(settings, session, reader)
-    performer = Performer(
-        conversations,
-        workers,
-        directory,
-        ReturningBot(bot, returning, texts_of(settings), settings.bot_languages[0]) if settings.bot == "menu" else bot,
-        crm,
-        writer,
-        settings.quiet_period_s,
-        settings.effect_timeout_s,
-        frozenset(SPOKEN) - frozenset(settings.bot_languages),
-        returning=returning,
-        flex=flex,
-    )
-    patience = Patience(
-        settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
-    )
-    dispatcher = Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
+    bot = _bot(settings, session, reader, returning)
+    dispatcher = _dispatcher(settings, writer, intake, twilio, directory, bot, crm, returning, flex)
     membership.on_joined = dispatcher.start_over
-    looker = Looker(writer, intake, conversations, directory, grace_ms)
-    Placer(writer, directory, crm, conversations, looker, settings.proxy_numbers)
-    acts = Acts(
-        writer,
-        directory,
-        workers,
-        Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers),
-        Pictures(reader, _media(settings, client, session)),
-        settings.whatsapp_templates,
-        on_availability=lambda: writer.tell(WORKERS),
-        on_due=lambda: writer.tell(EFFECTS),
-        has_flex=flex is not None,
-    )
+    looker = Looker(writer, intake, twilio.conversations, directory, grace_ms)
+    Placer(writer, directory, crm, twilio.conversations, looker, settings.proxy_numbers)
+    starter = Starter(writer, directory, crm, twilio.conversations, looker, settings.proxy_numbers)
+    pictures = Pictures(reader, _media(settings, twilio.client, session))
     return Service(
         settings=settings,
         role=role,
@@ -156,15 +141,77 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         dispatcher=dispatcher,
         looker=looker,
         waiting_room=WaitingRoom(writer, directory),
-        reconciler=Reconciler(writer, conversations, looker, settings.reconcile_s),
+        reconciler=Reconciler(writer, twilio.conversations, looker, settings.reconcile_s),
         retention=Retention(writer, settings.retention_days),
         crm=crm,
-        hold=hold,
-        acts=acts,
+        hold=twilio.hold,
+        acts=_acts(settings, writer, directory, twilio.workers, starter, pictures, flex),
         templates=Templates(settings.whatsapp_templates, _content(settings, session)),
         feed=Feed(writer),
         flex_watch=None if flex is None else FlexWatch(writer, flex.flex, settings.reconcile_s),
-        transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
+        transfers=Transfers(
+            writer, directory, crm, twilio.conversations, twilio.conversations, looker, settings.proxy_numbers
+        ),
+    )
+
+
+def _bot(settings: Settings, session: aiohttp.ClientSession, reader: Readers, returning: Returning) -> Bot:
+    """The bot; the menu offers whom the customer knows."""
+    bot = bot_of(settings, session, reader)
+    if settings.bot != "menu":
+        return bot
+    return ReturningBot(bot, returning, texts_of(settings), settings.bot_languages[0])
+
+
+def _dispatcher(
+    settings: Settings,
+    writer: Batches,
+    intake: Intake,
+    twilio: _Twilio,
+    directory: Directory,
+    bot: Bot,
+    crm: GuardedCrm,
+    returning: Returning,
+    flex: FlexDesk | None,
+) -> Dispatcher:
+    performer = Performer(
+        twilio.conversations,
+        twilio.workers,
+        directory,
+        bot,
+        crm,
+        writer,
+        settings.quiet_period_s,
+        settings.effect_timeout_s,
+        frozenset(SPOKEN) - frozenset(settings.bot_languages),
+        returning=returning,
+        flex=flex,
+    )
+    patience = Patience(
+        settings.retry_base_s, settings.retry_cap_s, settings.effect_deadline_s, settings.quiet_period_s
+    )
+    return Dispatcher(writer, intake, performer, patience, settings.dispatch_poll_s)
+
+
+def _acts(
+    settings: Settings,
+    writer: Batches,
+    directory: Directory,
+    workers: Workers | None,
+    starter: Starter,
+    pictures: Pictures,
+    flex: FlexDesk | None,
+) -> Acts:
+    return Acts(
+        writer,
+        directory,
+        workers,
+        starter,
+        pictures,
+        settings.whatsapp_templates,
+        on_availability=lambda: writer.tell(WORKERS),
+        on_due=lambda: writer.tell(EFFECTS),
+        has_flex=flex is not None,
     )
 
 
@@ -190,9 +237,7 @@ async def _store(settings: Settings, role: Role, stack: AsyncExitStack) -> tuple
     return SharedWriter(url, wall_clock), Readers(url)
 
 
-def _twilio(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[TwilioClient, TwilioConversations, Workers | None, AccountHold]:
+def _twilio(settings: Settings, stack: AsyncExitStack) -> _Twilio:
     """The official client over our transport, and Twilio's two sides over it."""
     hold = AccountHold()
     client = TwilioClient(
@@ -207,8 +252,8 @@ def _twilio(
     hold.probe = conversations.any_one
     workspace, queue = settings.taskrouter_workspace_sid, settings.taskrouter_queue_sid
     if workspace is None or queue is None:
-        return client, conversations, None, hold
-    return client, conversations, TwilioTaskRouter(client, workspace, queue), hold
+        return _Twilio(client, conversations, None, hold)
+    return _Twilio(client, conversations, TwilioTaskRouter(client, workspace, queue), hold)
 
 
 def _flex(
