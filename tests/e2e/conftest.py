@@ -23,6 +23,7 @@ from orchestrator.service import SERVICE, Service
 from orchestrator.settings import Settings
 from storage.engine import is_postgres
 from storage.opening import upgrade
+from tests.visitors import Visitor, visiting
 
 ARTICLE_FILTERS = ["onConversationAdd", "onMessageAdd", "onParticipantAdded"]
 PATIENCE_S = 15.0
@@ -214,3 +215,21 @@ async def house(bare_house: House) -> House:
     """A house with everything running."""
     await bare_house.start()
     return bare_house
+
+
+@pytest.fixture
+async def people(house: House) -> AsyncIterator[dict[str, Visitor]]:
+    """One of each role, signed in, by login."""
+    async with AsyncExitStack() as stack:
+        found = {}
+        for who in ("grace", "supervisor", "developer", "admin"):
+            login = f"{who}@example.test"
+            found[login] = await stack.enter_async_context(visiting(house.url))
+            assert (await found[login].tap(login)).status == 303
+        yield found
+
+
+@pytest.fixture
+def boss(people: dict[str, Visitor]) -> Visitor:
+    """A supervisor, signed in."""
+    return people["supervisor@example.test"]

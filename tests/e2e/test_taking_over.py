@@ -17,7 +17,7 @@ from storage.schema import person
 from storage.writer import wall_clock
 from tests.e2e.conftest import BOTH, House
 from tests.e2e.doors import CREDENTIALS, rest
-from tests.e2e.test_console import act, audit_of, twin, with_grace
+from tests.e2e.workbench import act, audit_of, twin, with_grace
 from tests.visitors import Visitor, visiting
 
 DATABASES = BOTH
