@@ -43,7 +43,7 @@ async def listed(desk: Desk) -> dict[str, Any]:
 
 async def framed(desk: Desk) -> dict[str, Any]:
     """What every page of the app has around it: the list, and the switch, which does not move by itself."""
-    available = None if is_fragment(desk.request) else await _availability(desk)
+    available = None if is_fragment(desk.request) else await available_now(desk)
     return await listed(desk) | {"available": available, "current": None}
 
 
@@ -66,8 +66,8 @@ async def switch(desk: Desk) -> web.StreamResponse:
     return done(desk.request, "/app")
 
 
-async def _availability(desk: Desk) -> bool | None:
-    """None where TaskRouter does not say: the page must not guess."""
+async def available_now(desk: Desk) -> bool | None:
+    """Whether he is available, None where TaskRouter does not say: the page must not guess."""
     try:
         return await desk.service.acts.is_available(desk.identity)
     except ActRefused as refusal:

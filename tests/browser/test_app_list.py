@@ -125,6 +125,29 @@ async def test_the_switch_says_what_is_true(browser: Browser, house: House) -> N
         await expect(switch).not_to_be_checked()
 
 
+async def test_the_switch_follows_in_every_page_whoever_turned_it(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        other = await page.context.new_page()
+        for one, path in ((page, "/app"), (other, "/app/customers")):
+            await one.goto(house.url + path)
+            await expect(one.get_by_role("switch")).to_be_checked()
+        await page.get_by_role("switch").click()
+        await expect(other.get_by_role("switch")).not_to_be_checked()
+        await expect(other.get_by_role("switch")).to_have_text("Away")
+        await expect(other.locator(".toast")).to_have_count(1)
+        await expect(page.locator(".toast")).to_have_count(1)
+        await house.worker(GRACE, True)
+        for one in (page, other):
+            await expect(one.get_by_role("switch")).to_be_checked()
+        await house.stop()
+        await house.worker(GRACE, False)
+        await house.start()
+        for one in (page, other):
+            await expect(one.get_by_role("switch")).not_to_be_checked()
+        await other.get_by_role("switch").click()
+        await expect(page.get_by_role("switch")).to_be_checked()
+
+
 async def test_customers_are_searched_and_written_to(browser: Browser, house: House) -> None:
     async with at(browser, house, GRACE) as page:
         await page.goto(f"{house.url}/app/customers")
