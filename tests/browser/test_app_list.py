@@ -35,6 +35,24 @@ async def test_a_new_conversation_comes_by_itself_and_rings(browser: Browser, ho
         assert int(await page.evaluate("document.documentElement.dataset.rang")) >= 1
 
 
+async def test_a_missed_call_rings_and_stands_in_the_last_line(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.goto(f"{house.url}/app")
+        row = page.locator("#rows > li")
+        await expect(row.locator(".count")).to_have_count(0)
+        await house.post("/sandbox/call", {"from": MARIA, "digits": ["2"]})
+        await expect(row.locator(".last")).to_have_text("Missed call")
+        await expect(row.locator(".second .icon")).to_have_count(1)
+        await expect(row.locator(".count")).to_contain_text("1")
+        assert await page.evaluate("document.documentElement.dataset.rang") == "1"
+        await row.get_by_role("link").click()
+        await expect(page.locator("#thread .call")).to_contain_text("Missed call")
+        await page.goto(f"{house.url}/app")
+        await expect(row.locator(".count")).to_have_count(0)
+
+
 async def test_the_order_and_the_counts_follow_what_customers_write(browser: Browser, house: House) -> None:
     await with_worker(house, MARIA)
     await with_worker(house, ROBERT)
