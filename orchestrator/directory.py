@@ -6,7 +6,7 @@ one call.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -44,6 +44,7 @@ class Directory:
         self._available: dict[str | None, Fresh[list[Worker]]] = {}
         self._queues = Fresh(self._read_queues)
         self.stale = asyncio.Event()
+        self._heard = asyncio.Event()
 
     @property
     def configured(self) -> bool:
@@ -74,8 +75,24 @@ class Directory:
             found = self.known(identity)
         if found is None:
             return None
+        heard = self._heard
         fresh = await self._workers.fetch(found.sid)
-        return fresh if fresh.identity.casefold() == identity.casefold() else None
+        if fresh.identity.casefold() != identity.casefold():
+            return None
+        # What was heard while this was asked may be newer.
+        if self._heard is heard:
+            self._hear({**self._by_identity, identity.casefold(): fresh})
+        return fresh
+
+    async def availability(self, identity: str) -> AsyncIterator[bool]:
+        """Whether this worker is available, and again whenever that has changed; nothing while nobody knows."""
+        told: bool | None = None
+        while True:
+            heard, worker = self._heard, self.known(identity)
+            if worker is not None and worker.available is not told:
+                told = worker.available
+                yield told
+            await heard.wait()
 
     async def available(self, queue: str | None = None) -> list[Worker]:
         """The available workers of the queue of this name or SID, of the configured one where it is None or there is
@@ -102,9 +119,14 @@ class Directory:
     async def _read(self) -> None:
         if self._workers is not None:
             everyone = await self._workers.everyone()
-            self._by_identity = {worker.identity.casefold(): worker for worker in everyone}
+            self._hear({worker.identity.casefold(): worker for worker in everyone})
         elif self._read_people is not None:
             self._people = frozenset(identity.casefold() for identity in await self._read_people())
+
+    def _hear(self, by_identity: dict[str, Worker]) -> None:
+        self._by_identity = by_identity
+        heard, self._heard = self._heard, asyncio.Event()
+        heard.set()
 
     async def _read_available(self, queue_sid: str | None) -> list[Worker]:
         """The available workers of a queue; who was listed without attributes is fetched once to learn them."""

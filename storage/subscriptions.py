@@ -1,6 +1,6 @@
 """Subscriptions: where to ring people, and whom a change is a reason to ring.
 
-What is rung for is a conversation with a customer's message that its worker has not seen.
+What is rung for is a conversation with a customer's message, or a missed call of his, that its worker has not seen.
 """
 
 from collections.abc import Collection
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from storage.schema import conversation_worker, history, meta, person, subscription
+from storage.threads import IS_NEWS
 from storage.unit import Unit
 
 EACH_MAX = 10
@@ -28,8 +29,8 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A conversation that waits to be seen by its worker. `version`: of the last customer's message; `at`: when that
-    came, or the worker, milliseconds since 1970."""
+    """A conversation that waits to be seen by its worker. `version`: of the customer's last message or missed
+    call; `at`: when that came, or the worker, milliseconds since 1970."""
 
     sid: str
     person_id: int
@@ -79,7 +80,7 @@ def unseen(connection: Connection, sids: Collection[str] | None) -> list[Unseen]
     last = (
         select(func.max(history.c.version))
         .where(history.c.conversation_sid == conversation_worker.c.conversation_sid)
-        .where(history.c.trigger == "message_received")
+        .where(IS_NEWS)
         .scalar_subquery()
     )
     query = select(conversation_worker, last.label("last")).where(conversation_worker.c.identity.in_(people))

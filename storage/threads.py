@@ -6,7 +6,7 @@ has: no table is walked.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,19 +34,21 @@ from storage.outbox import SENDS
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
 from storage.unit import Unit
 
-__all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thread"]
+__all__ = ["IS_NEWS", "Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thread"]
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
 _IS_A_CALL = history.c.trigger.in_([literal_column("'call_ended'"), literal_column("'call_missed'")])
+# What a worker is to see: what his customer wrote, and that he called and reached nobody.
+IS_NEWS = history.c.trigger.in_([literal_column("'message_received'"), literal_column("'call_missed'")])
 _SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in SENDS])
 _RELAYS = outbox.c.kind == literal_column("'relay_to_flex'")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One conversation in a worker's list. `last`: the last message, if there is any; `unread`: customers' messages
-    that came since he looked."""
+    """One conversation in a worker's list. `last`: the last message or call, if there is any; `unread`: customers'
+    messages and missed calls that came since he looked."""
 
     conversation: Conversation
     last: Entry | None
@@ -204,14 +206,15 @@ def _own(identity: str, closed: bool, after: str | None) -> Select[Any]:
 
 def _with_counts(identity: str, sids: Sequence[str]) -> Select[Any]:
     is_unread = history.c.version > conversation_worker.c.seen_version
-    unread = select(func.count()).where(_of_it(history.c.conversation_sid), _IS_A_MESSAGE, is_unread)
-    version = select(history.c.version).where(_of_it(history.c.conversation_sid), _IS_A_MESSAGE)
+    unread = select(func.count()).where(_of_it(history.c.conversation_sid), IS_NEWS, is_unread)
+    version = select(history.c.version).where(_of_it(history.c.conversation_sid)).order_by(history.c.version.desc())
     index = select(message.c.message_index).where(_of_it(message.c.conversation_sid))
     return (
         select(
             conversation,
             unread.scalar_subquery().label("unread"),
-            _first(version.order_by(history.c.version.desc())).label("last_version"),
+            _first(version.where(_IS_A_MESSAGE)).label("last_version"),
+            _first(version.where(_IS_A_CALL)).label("last_call"),
             _first(index.order_by(message.c.message_index.desc())).label("last_index"),
         )
         .join(conversation_worker, _of_it(conversation_worker.c.conversation_sid))
@@ -228,13 +231,8 @@ def _first(query: Select[Any]) -> ScalarSelect[Any]:
 
 
 def _last(connection: Connection, rows: Collection[Any]) -> dict[str, Entry]:
-    """The last message of each of these conversations, of a customer or not."""
-    last: dict[str, Entry] = {}
-    theirs = [(row.sid, row.last_version) for row in rows if row.last_version is not None]
-    if theirs:
-        those = _are(history.c.conversation_sid, history.c.version, theirs)
-        for row in connection.execute(select(history).where(those)):
-            last[row.conversation_sid] = received(row)
+    """The last message of each of these conversations, of a customer or not, or the call behind it."""
+    last = _told(connection, {row.sid: row.last_version for row in rows}, received)
     others = [(row.sid, row.last_index) for row in rows if row.last_index is not None]
     if others:
         those = _are(message.c.conversation_sid, message.c.message_index, others)
@@ -244,7 +242,24 @@ def _last(connection: Connection, rows: Collection[Any]) -> dict[str, Entry]:
             known = last.get(row.conversation_sid)
             if known is None or (known.index or 0) < row.message_index:
                 last[row.conversation_sid] = entry
-    return last
+    addresses = {row.sid: row.address for row in rows}
+    calls = _told(
+        connection,
+        {row.sid: row.last_call for row in rows},
+        lambda row: called(row, addresses[row.conversation_sid]),
+    )
+    return last | {sid: call for sid, call in calls.items() if sid not in last or last[sid].at <= call.at}
+
+
+def _told(
+    connection: Connection, versions: Mapping[str, int | None], entry: Callable[[Any], Entry]
+) -> dict[str, Entry]:
+    """What the rows of the history with these versions tell, by conversation."""
+    wanted = [(sid, version) for sid, version in versions.items() if version is not None]
+    if not wanted:
+        return {}
+    those = _are(history.c.conversation_sid, history.c.version, wanted)
+    return {row.conversation_sid: entry(row) for row in connection.execute(select(history).where(those))}
 
 
 def _are(sid: Column[str], number: Column[int], wanted: Sequence[tuple[str, int]]) -> ColumnElement[bool]:

@@ -215,3 +215,38 @@ async def test_a_queue_that_does_not_exist_is_the_configured_one(directory: Dire
     workers.names = {"Billing": "WQ2"}
     for queue in ("Sales", "WQ9", ""):
         assert await directory.available(queue) == [ADA]
+
+
+async def test_who_watches_somebodys_availability_is_told_each_change_once(
+    directory: Directory, workers: FakeWorkers
+) -> None:
+    watched = directory.availability("ADA@example.test")
+    first = asyncio.ensure_future(anext(watched))
+    await directory.refresh()
+    assert await first is True
+    following = asyncio.ensure_future(anext(watched))
+    await directory.refresh()
+    workers.workers = [replace(ADA, available=False), BOB]
+    await directory.find(ADA.identity)
+    assert await following is False
+    following = asyncio.ensure_future(anext(watched))
+    workers.workers = [ADA, BOB]
+    await directory.refresh()
+    assert await following is True
+
+
+async def test_what_was_heard_while_one_worker_was_asked_for_is_believed_instead(
+    directory: Directory, workers: FakeWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.refresh()
+
+    async def late(worker_sid: str) -> Worker:
+        workers.workers = [replace(ADA, available=False), BOB]
+        await directory.refresh()
+        return ADA
+
+    monkeypatch.setattr(workers, "fetch", late)
+    await directory.find(ADA.identity)
+    known = directory.known(ADA.identity)
+    assert known is not None
+    assert known.available is False

@@ -321,6 +321,37 @@ def test_what_he_has_seen_is_not_unread_and_stays_seen(place: Place) -> None:
     assert [line.unread for line in list_of(place)] == [2]
 
 
+def test_a_missed_call_is_unread_until_he_has_seen_it_and_an_answered_one_is_not(place: Place) -> None:
+    with_worker(place)
+    see = list_of(place)[0].conversation.version
+    place.do(lambda unit: mark_seen(unit, WORKER, CH, see))
+    called(place, CallEnded("CA1", "answered", WORKER, 59), NOON + 10)
+    assert [line.unread for line in list_of(place)] == [0]
+    called(place, CallMissed("CA2", "text", WORKER), NOON + 20)
+    (line,) = list_of(place)
+    assert line.unread == 1
+    place.do(lambda unit: mark_seen(unit, WORKER, CH, line.conversation.version))
+    assert [line.unread for line in list_of(place)] == [0]
+
+
+def test_the_last_line_is_a_call_where_nothing_was_said_after_it(place: Place) -> None:
+    with_worker(place)
+
+    def last() -> tuple[str, str]:
+        entry = list_of(place)[0].last
+        assert entry is not None
+        return entry.kind, entry.body
+
+    called(place, CallMissed("CA1", "text", WORKER), NOON + 10)
+    assert last() == ("call", "Missed call")
+    tell(place, theirs(1, "I call you back"), at=NOON + 20)
+    assert last() == ("message", "I call you back")
+    called(place, CallEnded("CA2", "answered", WORKER, 59), NOON + 30)
+    assert last() == ("call", "Call, 59 s")
+    tell(place, message(2, "thank you", author="+15550000001"), at=NOON + 40)
+    assert last() == ("message", "thank you")
+
+
 def test_who_leaves_has_the_conversation_no_more_and_who_comes_finds_everything_unread(place: Place) -> None:
     with_worker(place)
     tell(place, member(GRACE.upper(), 103), left(102))

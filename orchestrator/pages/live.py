@@ -2,9 +2,9 @@
 
 It says that something changed and never what: the page asks again, so rights are checked where they always are. Events:
 `hello` once, `change` with {"sids": [...]} (null: read again whatever is shown), `tick` when nothing happened for a
-while, so that a page knows a dead connection from a quiet one, `over` once the reader is signed in no more, and
-`elsewhere` to the oldest stream of somebody who opens too many: browsers grant a site few connections, and pages need
-some of them.
+while, so that a page knows a dead connection from a quiet one, what a page is told beside that, `over` once the reader
+is signed in no more, and `elsewhere` to the oldest stream of somebody who opens too many: browsers grant a site few
+connections, and pages need some of them.
 """
 
 import asyncio
@@ -36,6 +36,14 @@ _NEVER_S: Final = 86_400.0
 # The second asks nginx not to hold back what comes.
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 Relevant = Callable[[frozenset[str]], Awaitable[Iterable[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a page is told beside the changes: an event of its own, with its data as JSON."""
+
+    event: str
+    data: object
 
 
 @dataclass(slots=True, eq=False)
@@ -112,9 +120,12 @@ def attach(app: web.Application) -> None:
     app.on_shutdown.append(end_all)
 
 
-async def live(request: web.Request, relevant: Relevant, about: str = "") -> web.StreamResponse:
+async def live(
+    request: web.Request, relevant: Relevant, about: str = "", beside: AsyncIterator[Said] | None = None
+) -> web.StreamResponse:
     """Tell a page when to ask again, until either side leaves. `relevant` gives those of the changed conversations that
-    matter to it; `about` is the conversation it shows, empty for a list of all that are the reader's."""
+    matter to it; `about` is the conversation it shows, empty for a list of all that are the reader's; `beside` never
+    ends."""
     service = request.app[SERVICE]
     with (
         service.feed.subscribe(request.headers.get("Last-Event-ID")) as changes,
@@ -125,35 +136,45 @@ async def live(request: web.Request, relevant: Relevant, about: str = "") -> web
             # The browser leaving, or no longer reading, is how a stream usually ends.
             with suppress(ConnectionResetError, TimeoutError):
                 await to.send("", event="hello", retry=RETRY_MS)
-                await _pump(to, aiter(changes), relevant, stream)
+                sources: list[AsyncIterator[Any]] = [aiter(changes), *([] if beside is None else [beside])]
+                await _pump(to, sources, relevant, stream)
     return to
 
 
-async def _pump(to: EventSourceResponse, changes: AsyncIterator[Any], relevant: Relevant, stream: Stream) -> None:
+async def _pump(to: EventSourceResponse, sources: list[AsyncIterator[Any]], relevant: Relevant, stream: Stream) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + LIFE_S
-    following: asyncio.Future[Any] = asyncio.ensure_future(anext(changes, None))
+    following = {_next(source): source for source in sources}
     try:
         while loop.time() < until:
-            either: set[asyncio.Future[Any]] = {following, stream.end}
+            either: set[asyncio.Future[Any]] = {*following, stream.end}
             await asyncio.wait(either, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
             if stream.end.done():
                 await to.send("", event=stream.end.result())
                 return
-            if not following.done():
+            happened = [one for one in following if one.done()]
+            if not happened:
                 await to.send("", event="tick")
-                continue
-            change = following.result()
-            if change is None:
-                return
-            await _tell(to, change, relevant)
-            following = asyncio.ensure_future(anext(changes, None))
+            for one in happened:
+                source = following.pop(one)
+                if one.result() is None:
+                    return
+                await _tell(to, one.result(), relevant)
+                following[_next(source)] = source
     finally:
-        following.cancel()
+        for one in following:
+            one.cancel()
+
+
+def _next(source: AsyncIterator[Any]) -> "asyncio.Future[Any]":
+    return asyncio.ensure_future(anext(source, None))
 
 
 async def _tell(to: EventSourceResponse, change: Any, relevant: Relevant) -> None:
     """Pass a change on, unless nothing of it is for this page. What cannot be looked up may matter."""
+    if isinstance(change, Said):
+        await to.send(json.dumps(change.data), event=change.event)
+        return
     sids: list[str] | None = None
     if change.sids is not None:
         try:

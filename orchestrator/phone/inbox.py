@@ -44,7 +44,7 @@ async def listed(desk: Desk) -> dict[str, Any]:
 
 async def framed(desk: Desk) -> dict[str, Any]:
     """What every page of the app has around it: the list, and the switch, which does not move by itself."""
-    available = None if is_fragment(desk.request) else await _availability(desk)
+    available = None if is_fragment(desk.request) else await available_now(desk)
     return await listed(desk) | {"available": available, "current": None}
 
 
@@ -67,9 +67,9 @@ async def switch(desk: Desk) -> web.StreamResponse:
     return done(desk.request, "/app")
 
 
-async def _availability(desk: Desk) -> bool | Literal["unknown"] | None:
-    """`unknown` where TaskRouter does not say: the page must not guess. None for one who is no worker: nobody is routed
-    to him."""
+async def available_now(desk: Desk) -> bool | Literal["unknown"] | None:
+    """Whether he is available, `unknown` where TaskRouter does not say: the page must not guess. None for one who is no
+    worker: nobody is routed to him."""
     try:
         return await desk.service.acts.is_available(desk.identity)
     except ActRefused as refusal:

@@ -14,7 +14,7 @@ CHANNELS: Final = {"sms": "SMS", "whatsapp": "WhatsApp", "chat": "Chat"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One conversation of a list."""
+    """One conversation of a list. `is_call`: the preview says what came of a call, and is nobody's text."""
 
     sid: str
     name: str
@@ -24,6 +24,7 @@ class Row:
     preview: str
     at: int
     unread: int
+    is_call: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def row_of(found: Line, identity: str) -> Row:
         preview=_preview(found.last, identity),
         at=found.last.at if found.last else conversation.updated_at,
         unread=found.unread,
+        is_call=found.last is not None and found.last.kind == "call",
     )
 
 

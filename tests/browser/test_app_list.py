@@ -35,6 +35,24 @@ async def test_a_new_conversation_comes_by_itself_and_rings(browser: Browser, ho
         assert int(await page.evaluate("document.documentElement.dataset.rang")) >= 1
 
 
+async def test_a_missed_call_rings_and_stands_in_the_last_line(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.goto(f"{house.url}/app")
+        row = page.locator("#rows > li")
+        await expect(row.locator(".count")).to_have_count(0)
+        await house.post("/sandbox/call", {"from": MARIA, "digits": ["2"]})
+        await expect(row.locator(".last")).to_have_text("Missed call")
+        await expect(row.locator(".second .icon")).to_have_count(1)
+        await expect(row.locator(".count")).to_contain_text("1")
+        assert await page.evaluate("document.documentElement.dataset.rang") == "1"
+        await row.get_by_role("link").click()
+        await expect(page.locator("#thread .call")).to_contain_text("Missed call")
+        await page.goto(f"{house.url}/app")
+        await expect(row.locator(".count")).to_have_count(0)
+
+
 async def test_the_order_and_the_counts_follow_what_customers_write(browser: Browser, house: House) -> None:
     await with_worker(house, MARIA)
     await with_worker(house, ROBERT)
@@ -123,6 +141,29 @@ async def test_the_switch_says_what_is_true(browser: Browser, house: House) -> N
         assert await house.service.acts.is_available(GRACE) is False
         await page.reload()
         await expect(switch).not_to_be_checked()
+
+
+async def test_the_switch_follows_in_every_page_whoever_turned_it(browser: Browser, house: House) -> None:
+    async with at(browser, house, GRACE) as page:
+        other = await page.context.new_page()
+        for one, path in ((page, "/app"), (other, "/app/customers")):
+            await one.goto(house.url + path)
+            await expect(one.get_by_role("switch")).to_be_checked()
+        await page.get_by_role("switch").click()
+        await expect(other.get_by_role("switch")).not_to_be_checked()
+        await expect(other.get_by_role("switch")).to_have_text("Away")
+        await expect(other.locator(".toast")).to_have_count(1)
+        await expect(page.locator(".toast")).to_have_count(1)
+        await house.worker(GRACE, True)
+        for one in (page, other):
+            await expect(one.get_by_role("switch")).to_be_checked()
+        await house.stop()
+        await house.worker(GRACE, False)
+        await house.start()
+        for one in (page, other):
+            await expect(one.get_by_role("switch")).not_to_be_checked()
+        await other.get_by_role("switch").click()
+        await expect(page.get_by_role("switch")).to_be_checked()
 
 
 async def test_customers_are_searched_and_written_to(browser: Browser, house: House) -> None:

@@ -302,6 +302,22 @@ async def test_the_switch_is_the_taskrouter_activity(house: House, grace: Visito
     assert 'aria-checked="false"' in (await grace.get("/app")).text
 
 
+async def test_the_stream_tells_of_the_switch_whoever_turned_it(house: House, grace: Visitor) -> None:
+    async with grace.session.get(f"{house.url}/app/events") as stream:
+
+        async def told() -> str:
+            while True:
+                said = (await stream.content.readuntil(b"\r\n\r\n")).decode()
+                if "event: available" in said:
+                    return re.findall(r"data: (\w+)", said)[0]
+
+        assert await told() == "true"
+        await house.worker(GRACE, False)
+        assert await told() == "false"
+        await grace.post("/app/available", available="true")
+        assert await told() == "true"
+
+
 async def test_somebody_who_is_no_worker_is_told_so(house: House) -> None:
     await add_person(house.service, "boss", "supervisor")
     async with visiting(house.url) as visitor:

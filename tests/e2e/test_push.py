@@ -124,6 +124,40 @@ async def test_a_worker_whose_app_is_closed_is_rung_without_a_word_of_whom(
     assert push.rings.empty()
 
 
+async def test_a_missed_call_rings_as_a_message_does_and_an_answered_one_does_not(
+    house: House, grace: Visitor, push: PushService
+) -> None:
+    await house.worker(GRACE, True, phone="+15550100666")
+    sid = await joined(house)
+    await house.quiet(sid)
+    await grace.get(f"/app/c/{sid}")
+    await tell(grace, "subscribe", push.subscription())
+    heard = {"from": MARIA, "digits": ["1"], "dial": "completed", "duration": 60}
+    await house.post("/sandbox/call", heard)
+
+    async def is_told() -> bool:
+        return any(row["trigger"] == "call_ended" for row in (await house.dump(sid))["history"])
+
+    await house.until(is_told)
+    await house.post("/sandbox/call", {"from": MARIA, "digits": ["2"]})
+    assert (await push.ring())[1] == {"text": "A customer is waiting", "tag": sid}
+    assert push.rings.empty()
+
+
+async def test_a_worker_whom_a_missed_call_brings_in_is_rung(house: House, grace: Visitor, push: PushService) -> None:
+    await house.worker(GRACE, True, phone="+15550100666")
+    first = await joined(house)
+    await house.quiet(first)
+    await grace.post(f"/app/c/{first}/close", token="token-0001")
+    await house.state(first, "closed")
+    await tell(grace, "subscribe", push.subscription())
+    await house.post("/sandbox/call", {"from": MARIA, "digits": ["1"], "dial": "no-answer"})
+    sid = (await push.ring())[1]["tag"]
+    assert sid != first
+    (row,) = json.loads((await grace.get("/app.json")).text)["conversations"]
+    assert (row["sid"], row["unread"]) == (sid, 1)
+
+
 async def test_who_has_a_page_open_is_not_rung(house: House, grace: Visitor, push: PushService) -> None:
     await tell(grace, "subscribe", push.subscription())
     async with watching(grace):

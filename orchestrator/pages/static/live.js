@@ -103,6 +103,10 @@ function open(url) {
     document.dispatchEvent(new CustomEvent("live:change", { detail: JSON.parse(event.data).sids }));
     refresh();
   });
+  source.addEventListener("available", (event) => {
+    alive();
+    document.dispatchEvent(new CustomEvent("live:available", { detail: JSON.parse(event.data) }));
+  });
   source.addEventListener("elsewhere", () => {
     // Somebody has many pages open. This one rests until it is looked at.
     source.close();

@@ -8,23 +8,41 @@ import "./alerts.js";
 // The server's own refusal is a plain Error; anything else is the network's.
 const reason = (error) => (error.constructor === Error ? error.message : "No connection. Try again in a moment.");
 
-document.getElementById("availability")?.addEventListener("submit", async (event) => {
+const availability = document.getElementById("availability");
+const available = availability?.querySelector("[role=switch]");
+const isBusy = () => available.getAttribute("aria-disabled") === "true";
+
+function showAvailability(isOn) {
+  available.setAttribute("aria-checked", String(isOn));
+  available.value = String(!isOn);
+  available.querySelector("[data-word]").textContent = isOn ? "Available" : "Away";
+  availability.hidden = false;
+  document.getElementById("availability-unknown").hidden = true;
+}
+
+const sayAvailability = (isOn) => toast(isOn ? "You are available for new customers." : "You are away. New customers go to your colleagues.");
+
+availability?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const button = event.target.querySelector("[role=switch]");
-  const wanted = button.value;
-  button.setAttribute("aria-disabled", "true");
+  if (isBusy()) return;
+  const wanted = available.value;
+  available.setAttribute("aria-disabled", "true");
   try {
-    const answer = await post(event.target.action, { available: wanted });
+    const answer = await post(availability.action, { available: wanted });
     if (!answer.ok) throw new Error((await answer.json()).error);
-    const isOn = wanted === "true";
-    button.setAttribute("aria-checked", wanted);
-    button.value = String(!isOn);
-    button.querySelector("[data-word]").textContent = isOn ? "Available" : "Away";
-    toast(isOn ? "You are available for new customers." : "You are away. New customers go to your colleagues.");
+    showAvailability(wanted === "true");
+    sayAvailability(wanted === "true");
   } catch (error) {
     toast(reason(error));
   }
-  button.removeAttribute("aria-disabled");
+  available.removeAttribute("aria-disabled");
+});
+
+// Another page of his, TaskRouter or a colleague may have changed it; who is changing it here hears of it anyway.
+document.addEventListener("live:available", ({ detail: isOn }) => {
+  if (!available || isBusy() || (available.getAttribute("aria-checked") === String(isOn) && !availability.hidden)) return;
+  showAvailability(isOn);
+  sayAvailability(isOn);
 });
 
 // Forms that belong to the page they are on: they are sent, and the page is made fresh.
