@@ -105,6 +105,8 @@ async def tab_to(page: Page, name: str, backwards: bool = False) -> None:
 
 async def is_unharmed(page: Page) -> None:
     """Nothing ran, nothing leads where something would, and the page is as wide as its window."""
+    # Without its styles, which a page that a click has led to may still wait for, it would be wider.
+    await page.wait_for_load_state()
     assert await page.evaluate("window.harmed") is None
     strange = """[...document.querySelectorAll('a[href], form[action], iframe, img[src]')]
         .map((it) => it.href ?? it.action ?? it.src)
