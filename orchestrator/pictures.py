@@ -57,7 +57,7 @@ class Pictures:
         content_type = picture.content_type.partition(";")[0].strip().lower()
         if not picture.content.startswith(_BEGINNINGS.get(content_type, ())):
             raise ActRefused("This is no picture that can be sent: a JPEG, PNG, GIF or WebP is.", 422)
-        limit = MMS_MAX_BYTES if address is not None and address.startswith("+") else PICTURE_MAX_BYTES
+        limit = max_bytes(address)
         if len(picture.content) > limit:
             raise ActRefused(f"This picture is too large: {limit // 1024**2} MB are the most here.", 422)
         with asking("Twilio"):
@@ -74,6 +74,11 @@ class Pictures:
         if row is None:
             raise ActRefused("There is no such conversation.", 404)
         return row[0]
+
+
+def max_bytes(address: str | None) -> int:
+    """The largest picture that may be sent to this address."""
+    return MMS_MAX_BYTES if address is not None and address.startswith("+") else PICTURE_MAX_BYTES
 
 
 def _chosen(attached: list[Attachment], number: int) -> Attachment:

@@ -14,7 +14,7 @@ from orchestrator.people.guarding import open_to
 from orchestrator.people.origins import carries_token, form_of, is_from_us, local_path
 from orchestrator.people.passwords import TooBusy
 from orchestrator.people.rights import EVERYBODY, PERSON, SIGNED_IN, Role, used_by
-from orchestrator.people.seeded import LOGINS, SEEDED, may_tap
+from orchestrator.people.seeded import LOGINS, SEEDED, Seeded, may_tap
 from orchestrator.people.sessions import FORM, SESSION
 from orchestrator.people.signing_in import SignInRefused, TriedTooOften, begin, by_password
 from orchestrator.service import SERVICE
@@ -41,6 +41,15 @@ async def show(request: web.Request) -> web.Response:
     if person is not None:
         return _led_on(going_to, person.role)
     return page(request, 200, None, going_to)
+
+
+async def twin(request: web.Request) -> web.Response:
+    """/signin.json: the ways in that the form offers, whoever asks. Of people it names those of the sandbox, where the
+    form does."""
+    from orchestrator.pages.rendering import answer_json
+
+    seeded = [{"login": one.login, "name": one.name, "role": one.role} for one in _offered(request)]
+    return answer_json({"password": True, "oidc": "/signin/oidc" if _has_oidc(request) else None, "seeded": seeded})
 
 
 async def sign_in(request: web.Request) -> web.Response:
@@ -119,14 +128,22 @@ def page(
         problem=problem,
         login=login[: people.LOGIN_MAX],
         going_to=going_to or "",
-        seeded=SEEDED if may_tap(request) else (),
-        has_oidc=request.app[SERVICE].settings.oidc_issuer is not None,
+        seeded=_offered(request),
+        has_oidc=_has_oidc(request),
     )
     if fresh:
         sessions.write_cookie(request, response, FORM, secret)
     if retry_s is not None:
         response.headers["Retry-After"] = str(retry_s)
     return response
+
+
+def _offered(request: web.Request) -> tuple[Seeded, ...]:
+    return SEEDED if may_tap(request) else ()
+
+
+def _has_oidc(request: web.Request) -> bool:
+    return request.app[SERVICE].settings.oidc_issuer is not None
 
 
 def _text(form: Any, name: str) -> str:
@@ -138,6 +155,7 @@ def routes() -> list[web.RouteDef]:
     """The routes of coming and going."""
     return [
         web.get("/signin", used_by(EVERYBODY, show)),
+        web.get("/signin.json", used_by(EVERYBODY, twin)),
         web.post("/signin", used_by(EVERYBODY, sign_in)),
         web.post("/signout", open_to(SIGNED_IN, sign_out)),
     ]

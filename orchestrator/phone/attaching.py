@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator.pages import render
+from orchestrator.pages import answer_json, render
 from orchestrator.people import sessions
 from orchestrator.people.origins import is_from_us
 from orchestrator.people.rights import SERVE, used_by
@@ -14,7 +14,7 @@ from orchestrator.people.rights import Handler as RequestHandler
 from orchestrator.phone.conversation import own_conversation
 from orchestrator.phone.desk import BODY_MAX, Desk, Refused, done, field, refused, serving, token_of
 from orchestrator.phone.views import customer_name
-from orchestrator.pictures import PICTURE_MAX_BYTES, Picture
+from orchestrator.pictures import PICTURE_MAX_BYTES, SHOWN, Picture, max_bytes
 
 FORM_MAX_BYTES: Final = PICTURE_MAX_BYTES + 64 * 1024
 # What a phone at the edge of its network takes for the largest.
@@ -31,6 +31,12 @@ async def form(desk: Desk) -> web.StreamResponse:
         name=customer_name(conversation),
         act_token=secrets.token_urlsafe(16),
     )
+
+
+async def twin(desk: Desk) -> web.StreamResponse:
+    """/app/c/{sid}/picture.json: what can be sent to this customer."""
+    address = (await own_conversation(desk)).address
+    return answer_json({"types": SHOWN, "max_bytes": max_bytes(address), "body_max": BODY_MAX})
 
 
 async def _send(desk: Desk) -> web.StreamResponse:

@@ -1,8 +1,8 @@
 """Handing a conversation over, to a colleague, the queue, the assistant or Flex, and closing it."""
 
 import secrets
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -10,11 +10,12 @@ from aiohttp import web
 from orchestrator import asking
 from orchestrator.callbacks import name_of
 from orchestrator.errors import EffectError
-from orchestrator.pages import render
+from orchestrator.pages import answer_json, render
 from orchestrator.pages.words import line
 from orchestrator.phone.conversation import leave_note, own_conversation
 from orchestrator.phone.desk import REASON_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import customer_name
+from states.conversation import Conversation
 
 log = structlog.get_logger()
 COLLEAGUE: Final = "worker:"
@@ -42,6 +43,14 @@ async def hand_over_form(desk: Desk) -> web.StreamResponse:
         has_flex=desk.service.acts.has_flex,
         act_token=secrets.token_urlsafe(16),
     )
+
+
+async def hand_over_twin(desk: Desk) -> web.StreamResponse:
+    """/app/c/{sid}/hand-over.json: what may be given as `to`, and of each colleague what the form says of him."""
+    conversation = await own_conversation(desk)
+    colleagues = [{"to": COLLEAGUE + one.identity} | asdict(one) for one in await _colleagues(desk)]
+    others = ["queue", "bot", *(["flex"] if desk.service.acts.has_flex else [])]
+    return answer_json(_form_json(conversation) | {"choices": [*colleagues, *({"to": to} for to in others)]})
 
 
 async def hand_over(desk: Desk) -> web.StreamResponse:
@@ -77,12 +86,27 @@ async def close_form(desk: Desk) -> web.StreamResponse:
     return render(desk.request, "phone/close.html", sid=conversation.sid, name=name, act_token=token)
 
 
+async def close_twin(desk: Desk) -> web.StreamResponse:
+    """/app/c/{sid}/close.json."""
+    return answer_json(_form_json(await own_conversation(desk)))
+
+
 async def close(desk: Desk) -> web.StreamResponse:
     """Close it for good."""
     sid = await desk.own(desk.request.match_info["sid"])
     reason = _reason(await field(desk.request, "note", REASON_MAX), "The worker closed it.")
     await desk.service.acts.close(sid, desk.person, reason, await token_of(desk.request))
     return done(desk.request, "/app?done=closed")
+
+
+def _form_json(conversation: Conversation) -> dict[str, Any]:
+    """What both forms are about. A conversation that is closed is neither closed nor handed over."""
+    return {
+        "conversation_sid": conversation.sid,
+        "name": customer_name(conversation),
+        "is_open": conversation.state != "closed",
+        "note_max": REASON_MAX,
+    }
 
 
 def _reason(note: str, otherwise: str) -> str:

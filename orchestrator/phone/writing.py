@@ -1,12 +1,15 @@
 """What a worker writes: a message, once however often it is posted; a failed one again; quick replies to begin with."""
 
+from typing import Any
+
 from aiohttp import web
 
 from orchestrator.callbacks import filled_templates
-from orchestrator.pages import render
+from orchestrator.pages import answer_json, render
 from orchestrator.phone.conversation import own_conversation
 from orchestrator.phone.desk import BODY_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import channel_of, customer_name
+from states.conversation import Conversation
 from storage import threads
 
 # "Hello dear customer" where nobody knows the name.
@@ -36,11 +39,21 @@ async def again(desk: Desk) -> web.StreamResponse:
 async def replies(desk: Desk) -> web.StreamResponse:
     """The quick replies: templates with both names in them, for the composer."""
     conversation = await own_conversation(desk)
-    customer = customer_name(conversation) if conversation.customer else SOMEBODY
     return render(
         desk.request,
         "phone/replies.html",
         sid=conversation.sid,
         channel_type=channel_of(conversation),
-        groups=filled_templates(customer, desk.person.name),
+        groups=_groups(desk, conversation),
     )
+
+
+async def replies_twin(desk: Desk) -> web.StreamResponse:
+    """/app/c/{sid}/replies.json."""
+    conversation = await own_conversation(desk)
+    return answer_json({"groups": _groups(desk, conversation), "body_max": BODY_MAX})
+
+
+def _groups(desk: Desk, conversation: Conversation) -> list[dict[str, Any]]:
+    customer = customer_name(conversation) if conversation.customer else SOMEBODY
+    return filled_templates(customer, desk.person.name)

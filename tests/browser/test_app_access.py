@@ -25,6 +25,7 @@ from tests.browser.phones import (
     is_unharmed,
     new_house,
     tab_to,
+    twin,
     violations,
     with_worker,
 )
@@ -64,6 +65,30 @@ async def test_axe_finds_nothing_on_any_page(browser: Browser, house: House, sch
             await expect(page.locator("#sheet")).to_be_visible()
             assert await violations(page) == [], name
             await page.keyboard.press("Escape")
+
+
+async def test_every_page_links_its_twin(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    forms = [f"/app/c/{sid}/{form}" for form in ("hand-over", "close", "replies", "picture", "template")]
+    pages = ["/app", "/app?show=closed", f"/app/c/{sid}", "/app/customers", "/app/customers/one?id=2", *forms]
+    async with at(browser, house, GRACE, DESK) as page:
+        for path in pages:
+            await page.goto(house.url + path)
+            hidden = await page.locator('link[rel="alternate"]').get_attribute("href")
+            assert hidden is not None, path
+            assert await page.locator(f'.footer a[href="{hidden}"]').count() >= 1, path
+            assert await twin(page, hidden), path
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.get_by_role("link", name="Hand over").click()
+        shown = page.locator("#sheet").get_by_role("link", name="This form as JSON")
+        assert await shown.get_attribute("href") == f"/app/c/{sid}/hand-over.json"
+    async with at(browser, house, GRACE) as page:
+        await page.context.clear_cookies()
+        await page.goto(f"{house.url}/signin")
+        hidden = await page.locator('link[rel="alternate"]').get_attribute("href")
+        assert hidden == await page.get_by_role("link", name="This page as JSON").get_attribute("href")
+        assert hidden is not None
+        assert await twin(page, hidden)
 
 
 async def test_the_keyboard_alone_is_enough(browser: Browser, house: House) -> None:

@@ -102,7 +102,9 @@ async def test_the_page_fits_a_phone_and_is_accessible(page: Page, url: str, sch
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         found = (await Axe().run(page)).response["violations"]
         assert found == [], json.dumps(found, indent=1)[:2000]
-        heights = await page.locator("input:visible, button, a").evaluate_all("all => all.map(e => e.offsetHeight)")
+        heights = await page.locator("input:visible, button, a:not(.footer a)").evaluate_all(
+            "all => all.map(e => e.offsetHeight)"
+        )
         assert min(heights) >= 44
     await page.set_viewport_size({"width": 320, "height": 480})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320

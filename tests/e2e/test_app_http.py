@@ -243,6 +243,38 @@ async def test_nobody_is_handed_to_whom_the_form_did_not_offer(house: House, gra
     assert (await grace.post(f"/app/c/{sid}/hand-over", to="worker:eve@example.test", token="token-0002")).status == 404
 
 
+async def test_each_form_has_a_twin_that_says_what_may_be_chosen(house: House, grace: Visitor) -> None:
+    sid = await with_grace(house)
+    handing = await found(grace, f"/app/c/{sid}/hand-over.json")
+    adas, alans, *others = handing["choices"]
+    assert adas == {"to": f"worker:{ADA}", "identity": ADA, "name": "Ada", "available": True}
+    assert (alans["to"], alans["available"]) == (f"worker:{ALAN}", False)
+    assert [one["to"] for one in others] == ["queue", "bot", "flex"]
+    assert (handing["is_open"], handing["note_max"]) == (True, 2000)
+    offered = re.findall(r'name="to" value="([^"]+)"', (await grace.get(f"/app/c/{sid}/hand-over")).text)
+    assert offered == [one["to"] for one in handing["choices"]]
+    closing = await found(grace, f"/app/c/{sid}/close.json")
+    assert closing == {"conversation_sid": sid, "name": "Maria Sanchez", "is_open": True, "note_max": 2000}
+    replies = await found(grace, f"/app/c/{sid}/replies.json")
+    first = replies["groups"][0]["templates"][0]["content"]
+    assert (first, replies["body_max"]) == ("Hello Maria Sanchez, this is Grace. How can I help you today?", 1600)
+    picture = await found(grace, f"/app/c/{sid}/picture.json")
+    assert (picture["max_bytes"], "image/png" in picture["types"]) == (5 * 1024 * 1024, True)
+    other = await with_grace(house, SUSAN)
+    assert (await found(grace, f"/app/c/{other}/picture.json"))["max_bytes"] == 16 * 1024 * 1024
+
+
+async def test_the_forms_of_a_conversation_that_is_not_mine_have_no_twins(
+    house: House, grace: Visitor, ada: Visitor
+) -> None:
+    sid = await with_grace(house)
+    for form in ("hand-over", "close", "replies", "picture", "template"):
+        theirs, nobodys = [await ada.get(f"/app/c/{one}/{form}.json") for one in (sid, NOBODYS)]
+        assert (theirs.status, theirs.text) == (404, nobodys.text), form
+        async with visiting(house.url) as stranger:
+            assert (await stranger.get(f"/app/c/{sid}/{form}.json")).status == 401
+
+
 async def test_a_closed_conversation_stays_to_be_read(house: House, grace: Visitor) -> None:
     sid = await with_grace(house)
     form = await grace.get(f"/app/c/{sid}/close")

@@ -430,3 +430,25 @@ async def test_what_people_do_is_logged_by_number_alone(
     assert f"person={number}" in said or f'"person": {number}' in said
     assert BOSS not in said
     assert SECRET not in said
+
+
+async def test_the_twin_of_the_form_names_the_sandboxs_people_where_the_form_does(
+    house: House, visitor: Visitor
+) -> None:
+    told = json.loads((await visitor.get("/signin.json")).text)
+    assert (told["password"], told["oidc"]) == (True, None)
+    assert told["seeded"][0] == {"login": ADA, "name": "Ada", "role": "worker"}
+    form = (await visitor.get("/signin")).text
+    assert re.findall(r'name="as" value="([^"]+)"', form) == [one["login"] for one in told["seeded"]]
+    assert 'href="/signin.json"' in form
+    foreign = json.loads((await visitor.get("/signin.json", Host="hub.example.test")).text)
+    assert foreign["seeded"] == []
+
+
+async def test_with_real_credentials_the_twin_names_nobody(real_house: House) -> None:
+    await add_person(real_house.service, BOSS, "supervisor")
+    async with visiting(real_house.url) as visitor:
+        await visitor.sign_in(BOSS)
+        answer = await visitor.get("/signin.json")
+    assert json.loads(answer.text) == {"password": True, "oidc": None, "seeded": []}
+    assert "no-store" in answer.headers["Cache-Control"]

@@ -297,7 +297,8 @@ async def test_what_twilio_cuts_off_ends_in_one_conversation(house: House) -> No
     await call(house, STRANGER)
     sid = await the_one(house, STRANGER)
     await house.post("/sandbox/faults", {}, "PUT")
-    assert (await house.quiet(sid, 40))["state"] == "awaiting_choice"
+    await house.state(sid, "awaiting_choice", 40)
+    await house.quiet(sid, 40)
     assert await house.said(sid) == [("system", CALL_MISSED["en"])]
     assert len(house.sandbox.sandbox.world.conversations) == 1
 
