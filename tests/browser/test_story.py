@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from states.texts import WELCOME
 from tests.browser.phones import ADA, DESK, GRACE, MARIA, PHONE, ROBERT, at, new_house, tab_to, with_worker
@@ -215,6 +215,28 @@ async def test_a_restart_is_told_and_each_message_is_there_once(browser: Browser
         wanted = [f"{GRACE} please", "Before", "While it was away", "After"]
         assert await texts_of(page) == wanted
         assert [body for author, body in await house.said(sid) if author in (GRACE, MARIA)] == wanted
+
+
+async def test_a_question_that_is_never_answered_keeps_neither_the_page_nor_a_message(
+    browser: Browser, house: House
+) -> None:
+    sid = await with_worker(house)
+    held: list[Route] = []
+
+    async def hold_the_first(route: Route) -> None:
+        if held or route.request.headers.get("x-fragment") != "live":
+            await route.continue_()
+        else:
+            held.append(route)
+
+    async with at(browser, house, GRACE) as page:
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.route("**/app/c/*", hold_the_first)
+        await page.get_by_label("Message to Maria Sanchez").fill("Good morning")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#unsent > li")).to_have_count(0)
+        await expect(page.locator("#thread .own .status")).to_have_text("Delivered")
+        assert len(held) == 1
 
 
 async def test_when_the_server_is_gone_nothing_old_is_shown_as_new(browser: Browser, house: House) -> None:

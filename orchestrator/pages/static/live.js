@@ -17,6 +17,8 @@ let lostTimer = null;
 let begun = 0;
 // A page of everything need not follow each commit of a busy minute: data-live-every says at most how often.
 const EVERY_MS = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery ?? 0);
+// As long as a question is waited for.
+const LIMIT_MS = 10000;
 const pause = (ms) => (ms > 0 ? new Promise((done) => { setTimeout(done, ms); }) : null);
 // Whoever is on his way to another page is not to be called back to this one.
 let isLeaving = false;
@@ -43,7 +45,13 @@ function found() {
 }
 
 async function ask() {
-  const answer = await fetch(location.href, { headers: { "X-Fragment": "live" }, cache: "no-store", redirect: "manual" });
+  const answer = await fetch(location.href, {
+    headers: { "X-Fragment": "live" },
+    cache: "no-store",
+    redirect: "manual",
+    // A server that takes the question and never answers must not keep the page from asking again.
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
   // Signed out, or no longer ours to see: the page itself will say which.
   if (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status)) {
     if (isLeaving) return;
