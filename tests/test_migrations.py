@@ -1,15 +1,12 @@
 """From one version's schema to the next, on either database: rows are kept, and the version before goes on running."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, make_url, select, update
 from sqlalchemy.types import String, Text
@@ -18,9 +15,9 @@ from states.customers import Channel, Customer
 from storage import opening
 from storage import postgres as storage_postgres
 from storage.customers import page, save_customer
-from storage.engine import is_postgres, writing_engine
-from storage.opening import HEAD, MIGRATIONS, revision_of, upgrade
+from storage.opening import HEAD, revision_of, upgrade
 from storage.schema import metadata
+from tests.revisions import in_transaction, migrate
 
 BEFORE = "0002"
 AT_ONCE = 4
@@ -32,29 +29,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/hub.db"
     return str(request.getfixturevalue("postgres_url"))
-
-
-def in_transaction(url: str, work: Callable[[Connection], Any]) -> Any:
-    """Run `work` in one transaction, whatever the schema is."""
-    if is_postgres(url):
-        return storage_postgres.run(url, work)
-    engine = writing_engine(url)
-    with engine.begin() as connection:
-        found = work(connection)
-    engine.dispose()
-    return found
-
-
-def migrate(url: str, revision: str) -> None:
-    """Bring the schema to a revision."""
-
-    def work(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    in_transaction(url, work)
 
 
 def tables_of(url: str) -> list[Table]:

@@ -10,9 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command, op
+from alembic import op
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import OperationalError
@@ -25,6 +24,7 @@ from storage.errors import DatabaseBusy, DatabaseUnusable
 from storage.opening import HEAD, ServiceLock, backup, check, reading, revision_of, upgrade, writing
 from storage.schema import conversation, history, meta, metadata
 from storage.writer import wall_clock
+from tests.revisions import migrate
 from tests.stores import Store, column, message, rows, started
 
 
@@ -49,18 +49,6 @@ def is_ours(table: str) -> bool:
 def is_sqlites(_what: object, name: str | None, kind: str, *_where: object) -> bool:
     """Whether something of the schema is there on SQLite: the index of the book's texts is PostgreSQL's."""
     return is_ours(name or "") if kind == "table" else name != "customer_by_text"
-
-
-def migrate(url: str, revision: str) -> None:
-    """Make a database by going through the revisions, up to this one."""
-    config = Config()
-    config.set_main_option("script_location", str(opening.MIGRATIONS))
-    engine = storage_engine.writing_engine(url)
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(url: str, path: Path) -> None:

@@ -1,75 +1,25 @@
-"""What a worker's list and thread are read from: who wrote what, how far it got, and whose it is; on both databases."""
+"""What a thread is read from: who wrote what, how far it got, and what is kept beside it; on both databases."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from orchestrator.seeing import Sighting, see
-from orchestrator.taking import admit_result, take
+from orchestrator.taking import take
 from states.conversation import KeyedEffect
 from states.effects import SendMessage
-from states.events import CallEnded, CallMissed, ConversationClosed
-from states.facts import Fact, MessagePublished, ParticipantGone
-from states.names import ConversationSid, ParticipantSid
-from states.roles import Knowledge
+from states.events import CallEnded, CallMissed
+from states.names import ConversationSid
 from storage import audit, notes
 from storage.schema import conversation_worker, delivery, outbox
 from storage.schema import message as messages
 from storage.talk import Receipt
-from storage.threads import Entry, Line, his, is_mine, mark_seen, mine, thread
+from storage.threads import mark_seen, thread
 from storage.unit import Unit
 from tests.places import Place
 from tests.stores import ADDRESS, NOON, SURE, UNSURE, WORKER, column, customer, member, message, report, sid, started
-
-CH = sid("CH", 1)
-SYSTEM = "system"
-GRACE = "grace@example.test"
-BOTH_WORK = Knowledge(frozenset({WORKER, GRACE}))
-CLOSED = ConversationClosed("API")
-
-
-def tell(place: Place, *facts: Fact, conversation: int = 1, at: int = NOON, known: Knowledge = BOTH_WORK) -> None:
-    """Webhooks, in one transaction."""
-    place.do(lambda unit: [take(unit, report(fact, conversation), known) for fact in facts], at)
-
-
-def left(participant: int) -> ParticipantGone:
-    return ParticipantGone(ParticipantSid(sid("MB", participant)), WORKER)
-
-
-def ours(index: int, body: str = "welcome") -> MessagePublished:
-    return message(index, body, SYSTEM, None)
-
-
-def theirs(index: int, body: str = "how can I help?", author: str = WORKER) -> MessagePublished:
-    return message(index, body, author, 2)
-
-
-def told(place: Place, **asked: Any) -> list[Entry]:
-    return place.read(lambda connection: thread(connection, CH, **asked))[0]
-
-
-def said(entries: Sequence[Entry]) -> list[tuple[int | None, str, str]]:
-    return [(entry.index, entry.side, entry.body) for entry in entries]
-
-
-def reached(place: Place, number: int, status: str, who: int = 1, error_code: int | None = None) -> None:
-    receipt = Receipt(CH, sid("IM", number), sid("MB", who), status, error_code)
-    place.do(lambda unit: unit.talk.reached(receipt))
-
-
-def list_of(place: Place, identity: str = WORKER, **asked: Any) -> list[Line]:
-    return place.read(lambda connection: mine(connection, identity, **asked))[0]
-
-
-def with_worker(place: Place, number: int = 1, at: int = NOON) -> None:
-    """A conversation whose customer has written once and whose worker has come; SIDs are of one conversation."""
-    address = f"+1555{number:07}"
-    first = message(0, author=address, participant=100 * number, number=100 * number)
-    tell(place, started(address), first, member(WORKER, 100 * number + 2), conversation=number, at=at)
-
+from tests.telling import CH, CLOSED, GRACE, SYSTEM, called, ours, reached, said, tell, theirs, told
 
 # One thread
 
@@ -132,10 +82,6 @@ def test_a_late_message_stands_by_its_index_and_pages_follow_it(place: Place) ->
     assert ([entry.index for entry in older], more) == ([2, 3, 4], True)
     oldest, more = place.read(lambda connection: thread(connection, CH, before=2, limit=3))
     assert ([entry.index for entry in oldest], more) == ([0, 1], False)
-
-
-def called(place: Place, event: CallEnded | CallMissed, at: int) -> None:
-    place.do(lambda unit: admit_result(unit, CH, event.call_sid, event), at)
 
 
 def test_calls_stand_where_they_were_and_say_what_came_of_them(place: Place) -> None:
@@ -269,114 +215,6 @@ def test_a_nul_in_a_message_hinders_nobody(place: Place) -> None:
     tell(place, started(), customer(), member(WORKER, 2))
     place.do(lambda unit: see(unit, Sighting(CH, listed), SURE))
     assert [entry.body for entry in told(place) if entry.index is not None] == ["a\0b", "c\N{REPLACEMENT CHARACTER}d"]
-
-
-# A worker's list
-
-
-def test_a_worker_s_list_has_his_conversations_the_last_changed_first(place: Place) -> None:
-    for number in range(1, 6):
-        with_worker(place, number, NOON + number)
-    again = message(1, "me again", author="+15550000002", participant=200, number=201)
-    tell(place, again, conversation=2, at=NOON + 100)
-    found = list_of(place)
-    assert [line.conversation.sid for line in found] == [sid("CH", number) for number in (2, 5, 4, 3, 1)]
-    assert [line.unread for line in found] == [2, 1, 1, 1, 1]
-    assert [line.last.body for line in found if line.last] == ["me again", *["hello"] * 4]
-
-
-def test_pages_of_a_list_are_whole_though_many_changed_at_once(place: Place) -> None:
-    for number in range(1, 8):
-        with_worker(place, number)
-    seen: list[str] = []
-    after: str | None = None
-    for _ in range(4):
-        page, after = place.read(lambda connection, after=after: mine(connection, WORKER, limit=2, after=after))
-        seen += [line.conversation.sid for line in page]
-    assert after is None
-    assert sorted(seen) == [sid("CH", number) for number in range(1, 8)]
-
-
-def test_a_cursor_that_is_none_begins_at_the_front(place: Place) -> None:
-    with_worker(place)
-    assert len(list_of(place, after="' OR 1=1 --")) == 1
-
-
-def test_the_last_line_is_whoever_s_it_is_and_says_how_far_it_got(place: Place) -> None:
-    with_worker(place)
-    tell(place, theirs(1, "here I am"))
-    reached(place, 1, "delivered")
-    last = list_of(place)[0].last
-    assert last is not None
-    assert (last.body, last.side, last.status) == ("here I am", "worker", "delivered")
-
-
-def test_what_he_has_seen_is_not_unread_and_stays_seen(place: Place) -> None:
-    with_worker(place)
-    version = list_of(place)[0].conversation.version
-    place.do(lambda unit: mark_seen(unit, WORKER.upper(), CH, version))
-    place.do(lambda unit: mark_seen(unit, WORKER, CH, 1))
-    assert [line.unread for line in list_of(place)] == [0]
-    tell(place, *(message(index, author="+15550000001") for index in (1, 2)))
-    assert [line.unread for line in list_of(place)] == [2]
-
-
-def test_a_missed_call_is_unread_until_he_has_seen_it_and_an_answered_one_is_not(place: Place) -> None:
-    with_worker(place)
-    see = list_of(place)[0].conversation.version
-    place.do(lambda unit: mark_seen(unit, WORKER, CH, see))
-    called(place, CallEnded("CA1", "answered", WORKER, 59), NOON + 10)
-    assert [line.unread for line in list_of(place)] == [0]
-    called(place, CallMissed("CA2", "text", WORKER), NOON + 20)
-    (line,) = list_of(place)
-    assert line.unread == 1
-    place.do(lambda unit: mark_seen(unit, WORKER, CH, line.conversation.version))
-    assert [line.unread for line in list_of(place)] == [0]
-
-
-def test_the_last_line_is_a_call_where_nothing_was_said_after_it(place: Place) -> None:
-    with_worker(place)
-
-    def last() -> tuple[str, str]:
-        entry = list_of(place)[0].last
-        assert entry is not None
-        return entry.kind, entry.body
-
-    called(place, CallMissed("CA1", "text", WORKER), NOON + 10)
-    assert last() == ("call", "Missed call")
-    tell(place, theirs(1, "I call you back"), at=NOON + 20)
-    assert last() == ("message", "I call you back")
-    called(place, CallEnded("CA2", "answered", WORKER, 59), NOON + 30)
-    assert last() == ("call", "Call, 59 s")
-    tell(place, message(2, "thank you", author="+15550000001"), at=NOON + 40)
-    assert last() == ("message", "thank you")
-
-
-def test_who_leaves_has_the_conversation_no_more_and_who_comes_finds_everything_unread(place: Place) -> None:
-    with_worker(place)
-    tell(place, member(GRACE.upper(), 103), left(102))
-    assert list_of(place) == []
-    assert [(line.conversation.sid, line.unread) for line in list_of(place, GRACE)] == [(CH, 1)]
-    assert [place.read(lambda connection, who=who: is_mine(connection, who, CH)) for who in (WORKER, GRACE)] == [
-        False,
-        True,
-    ]
-    assert place.read(lambda connection: his(connection, GRACE, [CH, sid("CH", 9)])) == {CH}
-
-
-def test_a_closed_conversation_stays_its_worker_s_in_the_list_of_closed_ones(place: Place) -> None:
-    with_worker(place)
-    with_worker(place, 2)
-    tell(place, CLOSED)
-    assert [line.conversation.sid for line in list_of(place)] == [sid("CH", 2)]
-    assert [line.conversation.sid for line in list_of(place, closed=True)] == [CH]
-    tell(place, left(102))
-    assert [line.conversation.sid for line in list_of(place, closed=True)] == [CH]
-
-
-def test_who_comes_and_goes_in_one_transaction_is_gone(place: Place) -> None:
-    tell(place, started(), message(0), member(WORKER, 2), left(2))
-    assert place.rows(conversation_worker) == []
 
 
 # What a transaction tells of itself

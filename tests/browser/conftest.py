@@ -7,10 +7,14 @@ One browser serves all tests, so they and their asynchronous fixtures run in the
 import os
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright, expect
+
+from tests.browser.phones import new_house
+from tests.e2e.conftest import House
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
@@ -63,3 +67,10 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     yield page
     await context.close()
     assert faults == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """The whole house, as `new_house` makes it."""
+    async with new_house(tmp_path) as house:
+        yield house

@@ -1,12 +1,9 @@
 """Who the app is for: everybody, however he looks at it and whatever customers send."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from states.customers import Channel, Customer, Link
@@ -23,7 +20,6 @@ from tests.browser.phones import (
     SUSAN,
     at,
     is_unharmed,
-    new_house,
     tab_to,
     twin,
     violations,
@@ -33,12 +29,6 @@ from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SCRIPT_MAX = 60_000
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

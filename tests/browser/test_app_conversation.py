@@ -1,22 +1,15 @@
 """A conversation on a worker's phone: writing, failing, trying again, and everything beside it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.phones import GRACE, MARIA, at, new_house, with_worker
+from tests.browser.phones import GRACE, MARIA, at, with_worker
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 @pytest_asyncio.fixture(loop_scope="session")

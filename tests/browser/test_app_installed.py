@@ -1,22 +1,12 @@
 """The app as it is installed: without a network it says so, and shows nothing old as if it were new."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.phones import GRACE, at, new_house, with_worker
+from tests.browser.phones import GRACE, at, with_worker
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 async def test_without_a_network_there_is_a_page_and_nobodys_data(browser: Browser, house: House) -> None:

@@ -2,24 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
 from storage.unit import Unit
-from tests.browser.phones import ADA, DESK, GRACE, MARIA, ROBERT, at, new_house, with_worker
+from tests.browser.phones import ADA, DESK, GRACE, MARIA, ROBERT, at, with_worker
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 async def test_a_new_conversation_comes_by_itself_and_rings(browser: Browser, house: House) -> None:

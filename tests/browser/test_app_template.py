@@ -1,24 +1,16 @@
 """A worker sends a template where WhatsApp takes nothing else: on a phone, in a dialog, and without a script."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
-from tests.browser.phones import DESK, GRACE, PHONE, SUSAN, at, is_unharmed, new_house, violations, with_worker
+from tests.browser.phones import DESK, GRACE, PHONE, SUSAN, at, is_unharmed, violations, with_worker
 from tests.e2e.conftest import House
 from tests.e2e.test_window import a_day_passes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,7 +4,6 @@ that somebody means harm with."""
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from storage import audit, notes
 from storage.schema import conversation, outbox
 from storage.unit import Unit
 from tests.browser.hostile import HOSTILE
-from tests.browser.phones import DESK, GRACE, MARIA, PHONE, ROBERT, at, is_unharmed, new_house, twin, with_worker
+from tests.browser.phones import DESK, GRACE, MARIA, PHONE, ROBERT, at, is_unharmed, twin, with_worker
 from tests.e2e.conftest import House
 from tests.test_boards import effect, person, stored
 from tests.test_boards import with_worker as served
@@ -26,12 +25,6 @@ from tests.test_boards import with_worker as served
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BOSS = "supervisor@example.test"
 MANY = 5_000
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,21 +5,18 @@ A page that is added is looked at by being there.
 """
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from orchestrator.people.rights import Role, right_of
 from storage import notes
 from storage.unit import Unit
 from tests.browser.hostile import HOSTILE
-from tests.browser.phones import DESK, GRACE, PHONE, at, is_unharmed, new_house, violations, with_worker
+from tests.browser.phones import DESK, GRACE, PHONE, at, is_unharmed, violations, with_worker
 from tests.e2e.conftest import House
 from tests.test_boards import stored
 from tests.test_boards import with_worker as served
@@ -31,12 +28,6 @@ NOBODY = ""
 # Whatever a page reads from its address; one that is given what it does not know passes over it.
 PARAMETERS = ("q", "after", "before", "show", "state", "worker", "channel", "waiting", "failing", "version", "done")
 PARAMETERS += ("id", "conversation", "next", "code", "limit")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 async def pages(house: House, sid: str) -> dict[str, str]:

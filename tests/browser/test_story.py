@@ -4,17 +4,14 @@ A customer at the sandbox, a worker's phone, her colleague's, and a supervisor a
 """
 
 import socket
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from states.texts import WELCOME
-from tests.browser.phones import ADA, DESK, GRACE, MARIA, PHONE, ROBERT, at, new_house, tab_to, with_worker
+from tests.browser.phones import ADA, DESK, GRACE, MARIA, PHONE, ROBERT, at, tab_to, with_worker
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,12 +27,6 @@ window.Notification = class extends Notification {
   constructor(text, options) { super(text, options); window.rung.notified.push([text, options.tag]); }
 };
 """
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 async def stays(page: Page) -> None:

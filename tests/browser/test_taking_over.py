@@ -1,23 +1,13 @@
 """The sandbox's supervisor takes a conversation over, answers it in the worker's app and closes it, in a browser."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.phones import DESK, GRACE, MARIA, at, new_house, twin, with_worker
+from tests.browser.phones import DESK, GRACE, MARIA, at, twin, with_worker
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BOSS = "supervisor@example.test"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with new_house(tmp_path) as house:
-        yield house
 
 
 async def test_the_supervisor_takes_over_answers_and_closes(browser: Browser, house: House) -> None:

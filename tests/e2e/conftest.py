@@ -233,3 +233,34 @@ async def people(house: House) -> AsyncIterator[dict[str, Visitor]]:
 def boss(people: dict[str, Visitor]) -> Visitor:
     """A supervisor, signed in."""
     return people["supervisor@example.test"]
+
+
+@pytest.fixture
+async def visitor(house: House) -> AsyncIterator[Visitor]:
+    """Somebody who has not signed in."""
+    async with visiting(house.url) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+async def real_house(bare_house: House) -> House:
+    """A house with an account of its own instead of the sandbox's, so that nobody is offered."""
+    account = {"TWILIO_ACCOUNT_SID": seeds.ACCOUNT_SID, "TWILIO_AUTH_TOKEN": seeds.AUTH_TOKEN}
+    await bare_house.start(TWILIO_API_URL=bare_house.sandbox.url, **account)
+    return bare_house
+
+
+@pytest.fixture
+async def grace(house: House) -> AsyncIterator[Visitor]:
+    """Grace, signed in."""
+    async with visiting(house.url) as visitor:
+        await visitor.tap("grace@example.test")
+        yield visitor
+
+
+@pytest.fixture
+async def ada(house: House) -> AsyncIterator[Visitor]:
+    """Ada, signed in."""
+    async with visiting(house.url) as visitor:
+        await visitor.tap("ada@example.test")
+        yield visitor

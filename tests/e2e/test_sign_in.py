@@ -1,58 +1,26 @@
-"""Signing in and out over real sockets: sessions, forgeries, how often one may try, and the sandbox's buttons."""
+"""Signing in and out over real sockets: sessions, forgeries, and how often one may try."""
 
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from orchestrator.people.sessions import FORM, SESSION, digest, form_token
-from orchestrator.sandbox import seeds
 from storage import people
 from storage.attempts import LIMIT
 from storage.people import HOUR_MS, IDLE_MS, LASTS_MS, MINUTE_MS
 from storage.schema import attempt, person, signin
-from storage.unit import Unit
 from tests.e2e.conftest import House, on_both
 from tests.e2e.doors import CREDENTIALS
+from tests.e2e.signing import change, is_signed_in, stored
 from tests.visitors import QUICK, SECRET, Visitor, add_person, visiting
 
 ADA, GRACE = "ada@example.test", "grace@example.test"
 BOSS = "boss@example.test"
 WRONG = "The login or the password is not right. Please check both and try again."
 GUARDED = "/signout"
-
-
-@pytest.fixture
-async def visitor(house: House) -> AsyncIterator[Visitor]:
-    async with visiting(house.url) as visitor:
-        yield visitor
-
-
-@pytest.fixture
-async def real_house(bare_house: House) -> House:
-    """A house with an account of its own instead of the sandbox's, so that nobody is offered."""
-    await bare_house.start(TWILIO_API_URL=bare_house.sandbox.url, **CREDENTIALS)
-    return bare_house
-
-
-async def stored(house: House, query: Any) -> list[dict[str, Any]]:
-    def ask(unit: Unit) -> list[dict[str, Any]]:
-        return [dict(row) for row in unit.connection.execute(query).mappings()]
-
-    return await house.service.writer.run(ask)
-
-
-async def change(house: House, work: Any) -> None:
-    await house.service.writer.run(lambda unit: unit.connection.execute(work))
-
-
-async def is_signed_in(visitor: Visitor) -> bool:
-    """The sign-in page leads on whoever is."""
-    return (await visitor.get("/signin")).status == 303
 
 
 @on_both
@@ -312,89 +280,6 @@ async def test_the_page_is_escaped_and_keeps_to_itself(house: House, visitor: Vi
     assert "&#34;&gt;&lt;script&gt;alert(1)" in answer.text
 
 
-@pytest.mark.parametrize("login", [identity for identity, _available in seeds.WORKERS])
-async def test_in_the_sandbox_a_worker_is_one_tap_away(house: House, visitor: Visitor, login: str) -> None:
-    assert f'value="{login}"' in (await visitor.get("/signin")).text
-    assert (await visitor.tap(login)).leads_to == "/app"
-    (row,) = await stored(house, select(person).where(person.c.login == login))
-    assert (row["role"], row["identity"], row["password_hash"]) == ("worker", login, None)
-
-
-@pytest.mark.parametrize("role", ["supervisor", "developer", "admin"])
-async def test_in_the_sandbox_the_others_are_too(house: House, visitor: Visitor, role: str) -> None:
-    assert (await visitor.tap(f"{role}@example.test")).leads_to == "/console"
-    (row,) = await stored(house, select(person).where(person.c.login == f"{role}@example.test"))
-    # Who may step in may take over, for which he needs an identity; he is no worker for it.
-    assert (row["role"], row["identity"]) == (role, None if role == "developer" else f"{role}@example.test")
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [{"X_Forwarded_For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Host": "evil.example.test"}, {"Host": "[x"}],
-    ids=str,
-)
-async def test_one_tap_is_for_this_machine_alone(house: House, visitor: Visitor, headers: dict[str, str]) -> None:
-    shown = await visitor.get("/signin", **headers)
-    assert 'name="as"' not in shown.text
-    form = {"csrf": visitor.csrf, "as": ADA}
-    answer = await visitor.ask("POST", "/signin", form, Sec_Fetch_Site="same-origin", **headers)
-    assert answer.status in (400, 403, 422)
-    assert await stored(house, select(signin)) == []
-
-
-async def test_one_tap_is_for_nobody_but_the_seeded_and_not_past_a_password(house: House, visitor: Visitor) -> None:
-    await add_person(house.service, BOSS, "admin", None)
-    hashed = QUICK.hash(SECRET)
-    await house.service.writer.run(lambda unit: people.set_password(unit.connection, "admin@example.test", hashed))
-    for login in (BOSS, "admin@example.test", "nobody@example.test"):
-        assert (await visitor.tap(login)).status == 422
-    assert (await visitor.sign_in("admin@example.test")).status == 303
-
-
-async def test_with_real_credentials_nobody_is_offered_and_no_tap_counts(real_house: House) -> None:
-    assert await stored(real_house, select(person)) == []
-    async with visiting(real_house.url) as visitor:
-        assert 'name="as"' not in (await visitor.get("/signin")).text
-        assert (await visitor.tap(ADA)).status == 422
-        assert (await visitor.sign_in(ADA, "")).status == 422
-
-
-async def test_the_seeded_of_a_sandbox_cannot_come_in_once_there_are_real_credentials(bare_house: House) -> None:
-    await bare_house.start()
-    async with visiting(bare_house.url) as visitor:
-        await visitor.tap("admin@example.test")
-        assert await is_signed_in(visitor)
-        await bare_house.stop()
-        await bare_house.start(TWILIO_API_URL=bare_house.sandbox.url, **CREDENTIALS)
-        assert len(await stored(bare_house, select(person))) == 6
-        assert len(await stored(bare_house, select(signin))) == 1
-        assert not await is_signed_in(visitor)
-        assert (await visitor.post(GUARDED)).status == 401
-        for password in ("", " ", "None", "admin@example.test", SECRET):
-            assert (await visitor.sign_in("admin@example.test", password)).status == 422
-        assert (await visitor.tap("admin@example.test")).status == 422
-
-
-async def test_starting_the_sandbox_again_adds_nobody_twice_and_takes_nobodys_place(bare_house: House) -> None:
-    await bare_house.start(TWILIO_API_URL=bare_house.sandbox.url, **CREDENTIALS)
-    await add_person(bare_house.service, "ada", "admin")
-    await change(bare_house, update(person).values(identity="ADA@example.test"))
-    await bare_house.stop()
-    bare_house.variables = {}
-    for _ in range(2):
-        await bare_house.start()
-        logins = {row["login"] for row in await stored(bare_house, select(person))}
-        await bare_house.stop()
-    assert logins == {
-        "ada",
-        GRACE,
-        "alan@example.test",
-        "supervisor@example.test",
-        "developer@example.test",
-        "admin@example.test",
-    }
-
-
 async def test_whoever_is_not_signed_in_is_led_to_the_sign_in_or_told(house: House, visitor: Visitor) -> None:
     assert (await visitor.post("/signout")).status == 401
     answer = await visitor.ask("POST", "/signout", Accept="text/html", Origin=house.url)
@@ -430,25 +315,3 @@ async def test_what_people_do_is_logged_by_number_alone(
     assert f"person={number}" in said or f'"person": {number}' in said
     assert BOSS not in said
     assert SECRET not in said
-
-
-async def test_the_twin_of_the_form_names_the_sandboxs_people_where_the_form_does(
-    house: House, visitor: Visitor
-) -> None:
-    told = json.loads((await visitor.get("/signin.json")).text)
-    assert (told["password"], told["oidc"]) == (True, None)
-    assert told["seeded"][0] == {"login": ADA, "name": "Ada", "role": "worker"}
-    form = (await visitor.get("/signin")).text
-    assert re.findall(r'name="as" value="([^"]+)"', form) == [one["login"] for one in told["seeded"]]
-    assert 'href="/signin.json"' in form
-    foreign = json.loads((await visitor.get("/signin.json", Host="hub.example.test")).text)
-    assert foreign["seeded"] == []
-
-
-async def test_with_real_credentials_the_twin_names_nobody(real_house: House) -> None:
-    await add_person(real_house.service, BOSS, "supervisor")
-    async with visiting(real_house.url) as visitor:
-        await visitor.sign_in(BOSS)
-        answer = await visitor.get("/signin.json")
-    assert json.loads(answer.text) == {"password": True, "oidc": None, "seeded": []}
-    assert "no-store" in answer.headers["Cache-Control"]

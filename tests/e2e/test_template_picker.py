@@ -10,7 +10,7 @@ import pytest
 from orchestrator.sandbox import seeds
 from tests.e2e.conftest import House
 from tests.e2e.doors import CREDENTIALS, WORKSPACE
-from tests.e2e.test_app_http import ADA, GRACE, SUSAN, found, token, with_grace
+from tests.e2e.phone import ADA, GRACE, SUSAN, found, token, with_grace
 from tests.e2e.test_window import TEMPLATE, TEMPLATES, a_day_passes
 from tests.visitors import SECRET, Visitor, add_person, visiting
 

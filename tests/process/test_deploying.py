@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from orchestrator.cli import app
 from tests.process.conftest import Place, until
+from tests.tools import lacking
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = (ROOT / "Containerfile").read_text()
@@ -161,7 +162,7 @@ def test_the_unit_is_one_systemd_takes_and_is_confined(tmp_path: Path) -> None:
     """The program's path is a stand-in, for it is not installed where the unit has it."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("systemd-analyze is not installed")
+        lacking("systemd-analyze is not there: install systemd")
     program = tmp_path / "expert-hub"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -22,9 +22,14 @@ async def sandbox() -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-async def client(sandbox: Running) -> AsyncIterator[Client]:
+async def transport(sandbox: Running) -> AsyncIterator[TwilioTransport]:
     async with TwilioTransport(5.0, sandbox.url) as transport:
-        yield Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)
+        yield transport
+
+
+@pytest.fixture
+def client(transport: TwilioTransport) -> Client:
+    return Client(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN, http_client=transport)
 
 
 @pytest.fixture

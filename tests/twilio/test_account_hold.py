@@ -1,7 +1,6 @@
 """While the account's credentials are refused nobody calls but a probe, and what waited goes on at once after it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from twilio.rest import Client
@@ -13,7 +12,7 @@ from orchestrator.errors import Ambiguous, Held
 from orchestrator.metrics import REGISTRY
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.faults import Faults
-from orchestrator.sandbox.server import Running, start
+from orchestrator.sandbox.server import Running
 from tests.clients import at_hand
 
 SOON_S = 0.05
@@ -31,19 +30,6 @@ class Counted(Faults):
 
 def gauge() -> float | None:
     return REGISTRY.get_sample_value("expert_hub_credentials_refused")
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Running]:
-    running = await start("127.0.0.1", 0, "http://127.0.0.1:1")
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def transport(sandbox: Running) -> AsyncIterator[TwilioTransport]:
-    async with TwilioTransport(5.0, sandbox.url) as transport:
-        yield transport
 
 
 @pytest.fixture
