@@ -86,6 +86,8 @@ def build_app(settings: Settings, role: Role = "all") -> web.Application:
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession())
+            faults = check_table(TRANSITIONS)
+            assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
             service = await _service(settings, role, session, stack)
             app[SERVICE] = service
             if role != "effects":
@@ -109,15 +111,13 @@ async def _hang_up(app: web.Application) -> None:
 
 
 async def _service(settings: Settings, role: Role, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Service:
-    faults = check_table(TRANSITIONS)
-    assert not faults, f"states/table.py is unsound: {'; '.join(faults)}"
     writer, reader = await _store(settings, role, stack)
     twilio = _twilio(settings, stack)
     membership = Membership(writer, settings.effect_timeout_s)
     twilio.hold.may_call = membership.may_call
-    flex = _flex(settings, twilio.conversations, membership, writer, stack)
-    tongue = tongues(texts_of(settings), settings.bot_languages)
-    directory = Directory(twilio.workers, tongue, lambda: reader.read(people.identities))
+    conversations = twilio.conversations
+    flex = _flex(settings, conversations, membership, writer, stack)
+    directory = _directory(settings, twilio.workers, reader)
     grace_ms = round(settings.publish_grace_s * 1000)
     intake = Intake(writer, directory, grace_ms)
     crm = GuardedCrm(crm_of(settings, reader, session), time.monotonic)
@@ -126,10 +126,9 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
     bot = _bot(settings, session, reader, returning)
     dispatcher = _dispatcher(settings, writer, intake, twilio, directory, bot, crm, returning, flex)
     membership.on_joined = dispatcher.start_over
-    looker = Looker(writer, intake, twilio.conversations, directory, grace_ms)
-    Placer(writer, directory, crm, twilio.conversations, looker, settings.proxy_numbers)
-    starter = Starter(writer, directory, crm, twilio.conversations, looker, settings.proxy_numbers)
-    pictures = Pictures(reader, _media(settings, twilio.client, session))
+    looker = Looker(writer, intake, conversations, directory, grace_ms)
+    Placer(writer, directory, crm, conversations, looker, settings.proxy_numbers)
+    starter = Starter(writer, directory, crm, conversations, looker, settings.proxy_numbers)
     return Service(
         settings=settings,
         role=role,
@@ -141,18 +140,21 @@ async def _service(settings: Settings, role: Role, session: aiohttp.ClientSessio
         dispatcher=dispatcher,
         looker=looker,
         waiting_room=WaitingRoom(writer, directory),
-        reconciler=Reconciler(writer, twilio.conversations, looker, settings.reconcile_s),
+        reconciler=Reconciler(writer, conversations, looker, settings.reconcile_s),
         retention=Retention(writer, settings.retention_days),
         crm=crm,
         hold=twilio.hold,
-        acts=_acts(settings, writer, directory, twilio.workers, starter, pictures, flex),
+        acts=_acts(settings, session, writer, reader, directory, twilio, starter, flex),
         templates=Templates(settings.whatsapp_templates, _content(settings, session)),
         feed=Feed(writer),
         flex_watch=None if flex is None else FlexWatch(writer, flex.flex, settings.reconcile_s),
-        transfers=Transfers(
-            writer, directory, crm, twilio.conversations, twilio.conversations, looker, settings.proxy_numbers
-        ),
+        transfers=Transfers(writer, directory, crm, conversations, conversations, looker, settings.proxy_numbers),
     )
+
+
+def _directory(settings: Settings, workers: Workers | None, reader: Readers) -> Directory:
+    tongue = tongues(texts_of(settings), settings.bot_languages)
+    return Directory(workers, tongue, lambda: reader.read(people.identities))
 
 
 def _bot(settings: Settings, session: aiohttp.ClientSession, reader: Readers, returning: Returning) -> Bot:
@@ -195,19 +197,20 @@ def _dispatcher(
 
 def _acts(
     settings: Settings,
+    session: aiohttp.ClientSession,
     writer: Batches,
+    reader: Readers,
     directory: Directory,
-    workers: Workers | None,
+    twilio: _Twilio,
     starter: Starter,
-    pictures: Pictures,
     flex: FlexDesk | None,
 ) -> Acts:
     return Acts(
         writer,
         directory,
-        workers,
+        twilio.workers,
         starter,
-        pictures,
+        Pictures(reader, _media(settings, twilio.client, session)),
         settings.whatsapp_templates,
         on_availability=lambda: writer.tell(WORKERS),
         on_due=lambda: writer.tell(EFFECTS),
