@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from orchestrator import pages
 from orchestrator.console.asking import Asked, asked, channel_of, filter_of
-from orchestrator.console.overview import Overview, Overviews
+from orchestrator.console.overview import OVERVIEWS, Overview
 from orchestrator.dumps import effect_row, inbox_row, iso, summary
 from orchestrator.pages.rendering import is_fragment
 from orchestrator.service import SERVICE, Service
@@ -18,7 +18,6 @@ from storage import boards
 from storage.boards import CHANNELS
 
 PAGE: Final = 100
-OVERVIEWS: Final = web.AppKey("overviews", Overviews)
 
 
 @dataclass(frozen=True, slots=True)
