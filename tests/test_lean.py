@@ -77,6 +77,17 @@ def test_a_command_brings_no_package_for_coloured_tracebacks() -> None:
     assert "pygments" not in told.stderr
 
 
+def test_a_command_does_not_look_for_plugins_in_every_installed_package() -> None:
+    start = (
+        "import sys; sys.argv[1:] = ['conversations', 'history'];"
+        "sys.addaudithook(lambda event, given: event == 'open' and print(given[0]));"
+        "from orchestrator.__main__ import main; main()"
+    )
+    opened = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=False).stdout
+    assert "orchestrator" in opened
+    assert "entry_points.txt" not in opened
+
+
 def test_a_start_on_sqlite_loads_neither_alembic_nor_the_other_database(tmp_path: Path) -> None:
     start = (
         "import sys; from orchestrator import app; from storage.opening import upgrade;"
