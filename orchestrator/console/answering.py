@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import structlog
 from aiohttp import web
 
-from orchestrator import pages
 from orchestrator.console.asking import BadAsk
 from orchestrator.pages.live import live
+from orchestrator.pages.rendering import answer_json, problem
 from orchestrator.people.rights import Handler
 from storage.errors import StorageError
 
@@ -52,5 +52,5 @@ def telling(handler: Handler) -> Handler:
 
 def _problem(request: web.Request, status: int, title: str, text: str) -> web.Response:
     if request.path.endswith(".json"):
-        return pages.answer_json({"error": text}, status)
-    return pages.problem(request, status, title, text)
+        return answer_json({"error": text}, status)
+    return problem(request, status, title, text)

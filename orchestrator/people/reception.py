@@ -27,9 +27,7 @@ def add_reception(app: web.Application, settings: Settings) -> None:
     """Add the routes by which people come and go."""
     app.add_routes(_routes())
     if settings.oidc_issuer is not None:
-        from orchestrator.people import oidc_pages
-
-        app.add_routes(oidc_pages.routes())
+        app.add_routes(_oidc_routes())
     app[PASSWORDS] = Passwords()
     app.on_cleanup.append(_close)
 
@@ -41,6 +39,14 @@ def _routes() -> list[web.RouteDef]:
         web.get("/signin.json", used_by(EVERYBODY, later(f"{pages}:twin"))),
         web.post("/signin", used_by(EVERYBODY, later(f"{pages}:sign_in"))),
         web.post("/signout", open_to(SIGNED_IN, later(f"{pages}:sign_out"))),
+    ]
+
+
+def _oidc_routes() -> list[web.RouteDef]:
+    pages = "orchestrator.people.oidc_pages"
+    return [
+        web.get("/signin/oidc", used_by(EVERYBODY, later(f"{pages}:leave")), allow_head=False),
+        web.get("/signin/oidc/callback", used_by(EVERYBODY, later(f"{pages}:come_back")), allow_head=False),
     ]
 
 

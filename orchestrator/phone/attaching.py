@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.people import sessions
 from orchestrator.people.guarding import open_to
 from orchestrator.people.origins import is_from_us

@@ -13,8 +13,7 @@ from aiohttp import web
 
 from orchestrator.acts import ActRefused
 from orchestrator.errors import CrmUnavailable
-from orchestrator.pages import answer_json, problem
-from orchestrator.pages.rendering import is_fragment
+from orchestrator.pages.rendering import answer_json, is_fragment, problem
 from orchestrator.people.rights import PERSON, Person
 from orchestrator.people.rights import Handler as RequestHandler
 from orchestrator.service import SERVICE, Service

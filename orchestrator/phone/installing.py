@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator.pages import render
 from orchestrator.pages.assets import assets, static, version
+from orchestrator.pages.rendering import render
 
 _WORKER: Final = Path(__file__).with_name("service_worker.js")
 _SIZES: Final = (192, 512)
