@@ -105,3 +105,14 @@ def test_what_is_made_afterwards_reads_them_as_ever() -> None:
         unread = ssl.create_default_context()
     assert not unread.get_ca_certs()
     assert len(ssl.create_default_context().get_ca_certs()) > 0
+
+
+def test_the_command_that_serves_has_read_none_of_them() -> None:
+    start = (
+        "import sys; from orchestrator import cli;"
+        "told = lambda **_given: print(len(sys.modules['aiohttp.connector']._SSL_CONTEXT_VERIFIED.get_ca_certs()));"
+        "cli.Settings.load = lambda **_given: sys.exit(told());"
+        "sys.argv[1:] = ['serve']; cli.main()"
+    )
+    started = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=False)
+    assert started.stdout == "0\n", started.stderr
