@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from orchestrator.authorities import authorities_unread
 from orchestrator.collecting import made_to_stay
 from orchestrator.commands.conversations import conversations
 from orchestrator.commands.customers import customers
@@ -84,7 +85,7 @@ def serve(
     """Run the service, and the sandbox unless Twilio is set."""
     if role not in ("web", "effects", "all"):
         raise typer.BadParameter("must be web, effects or all", param_hint="--role")
-    with made_to_stay():
+    with made_to_stay(), authorities_unread():
         from orchestrator.running import any_port, run_service
 
     settings = Settings.load(host=host, port=port)

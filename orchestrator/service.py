@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, Literal
 
 import structlog
@@ -38,9 +40,14 @@ READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
+# The first question to Twilio, and the first to the readers, imports for a quarter of a second, which slows everything
+# else down. What is asked of our own accord at the start is therefore asked when whoever waits for readiness has been
+# told of it.
+FIRST_LOOK_S = 0.1
 # What replicas hint at to one another.
 WORKERS, LOOKS, EFFECTS = "workers", "looks", "effects"
 Role = Literal["web", "effects", "all"]
+Loop = Callable[[], Coroutine[Any, Any, None]]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
 
@@ -84,23 +91,26 @@ class Service:
         self.feed.start()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = self._accepted_again
-        loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            self.membership.run,
-            self.directory.keep_fresh,
-            self.hold.run,
-        ]
+        loops: list[Loop] = [self.membership.run, _a_little_later(self.directory.keep_fresh), self.hold.run]
         if self.writer.is_shared:
             loops.append(self.feed.run)
         if self.role == "web":
             self.intake.on_due = lambda: self.writer.tell(LOOKS)
         else:
-            loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
-            loops.append(self.retention.run)
+            loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.retention.run]
+            loops.append(_a_little_later(self.reconciler.run))
             if self.flex_watch is not None:
-                loops.append(self.flex_watch.run)
+                loops.append(_a_little_later(self.flex_watch.run))
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
+        self._tasks.append(asyncio.create_task(self._open_readers()))
         self.ready = True
         reached("start.after")
+
+    async def _open_readers(self) -> None:
+        """Ask them something, so that nobody waits for what they import with their first question."""
+        await asyncio.sleep(FIRST_LOOK_S)
+        with suppress(StorageError):
+            await self.reader.read(lambda _connection: None)
 
     async def drain(self) -> None:
         """Be no longer ready, start no further effect, and let what runs finish. What does not is left as it is
@@ -176,7 +186,16 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
-async def _kept_up(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _a_little_later(loop: Loop) -> Loop:
+    @wraps(loop)
+    async def later() -> None:
+        await asyncio.sleep(FIRST_LOOK_S)
+        await loop()
+
+    return later
+
+
+async def _kept_up(loop: Loop) -> None:
     """Run a loop that never ends, and again where it failed: that is a bug of ours, and no reason to leave what else it
     does undone."""
     while True:

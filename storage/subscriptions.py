@@ -7,12 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select
+from sqlalchemy import Connection, delete, exists, func, insert, literal_column, select
 
 from storage.schema import conversation_worker, history, meta, person, subscription
-from storage.threads import IS_NEWS
 from storage.unit import Unit
 
+# What a worker is to see, and is rung for: what his customer wrote, and that he called and reached nobody.
+IS_NEWS = history.c.trigger.in_([literal_column("'message_received'"), literal_column("'call_missed'")])
 EACH_MAX = 10
 _KEY = "vapid"
 

@@ -32,15 +32,14 @@ from storage import codec
 from storage.entries import Entry, called, message_of_relay, passed_on, published, received, under_way
 from storage.outbox import SENDS
 from storage.schema import conversation, conversation_worker, history, message, of_conversation, outbox
+from storage.subscriptions import IS_NEWS
 from storage.unit import Unit
 
-__all__ = ["IS_NEWS", "Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thread"]
+__all__ = ["Entry", "Line", "his", "is_mine", "lines", "mark_seen", "mine", "thread"]
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([A-Za-z0-9]{1,34})")
 _IS_A_MESSAGE = history.c.trigger == literal_column("'message_received'")
 _IS_A_CALL = history.c.trigger.in_([literal_column("'call_ended'"), literal_column("'call_missed'")])
-# What a worker is to see: what his customer wrote, and that he called and reached nobody.
-IS_NEWS = history.c.trigger.in_([literal_column("'message_received'"), literal_column("'call_missed'")])
 _SENDS = outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in SENDS])
 _RELAYS = outbox.c.kind == literal_column("'relay_to_flex'")
 

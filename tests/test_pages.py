@@ -13,7 +13,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from orchestrator import pages
-from orchestrator.pages import leaving
+from orchestrator.pages import leaving, rendering
 from orchestrator.pages import live as streams
 from orchestrator.pages.assets import assets, static
 from orchestrator.people.rights import PERSON, Person, Role
@@ -83,7 +83,7 @@ def reader() -> PlayedReader:
 @pytest.fixture
 async def app(feed: PlayedFeed, reader: PlayedReader) -> web.Application:
     async def page(request: web.Request) -> web.Response:
-        return pages.problem(request, 404, "Nothing here", "<script>alert(1)</script>")
+        return rendering.problem(request, 404, "Nothing here", "<script>alert(1)</script>")
 
     async def stream(request: web.Request) -> web.StreamResponse:
         request[PERSON], request[TOKEN] = GRACE, "graces"

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.adapters.account_hold import AccountHold
+from orchestrator.authorities import read_authorities
 from orchestrator.lean import without
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TwilioClient:
 
 def _load() -> None:
     """Import all that a call needs, the client's domains included, which it would import where they are first named.
+    Read the authorities too: else the first connection would hold everybody up.
 
     The client brings requests, which our transport does without; that one looks for a package that guesses encodings,
     the largest of its own, and warns where there is none."""
@@ -70,3 +72,5 @@ def _load() -> None:
         import twilio.rest.conversations
         import twilio.rest.taskrouter  # noqa: F401
     import orchestrator.adapters.twilio_transport  # noqa: F401
+
+    read_authorities()

@@ -9,9 +9,9 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator import pages
 from orchestrator.acts import ActRefused, Acts
 from orchestrator.console.conversation import page, view_of
+from orchestrator.pages.rendering import problem
 from orchestrator.people.rights import PERSON, Person
 from orchestrator.service import SERVICE, Service
 from storage import audit, parked
@@ -133,5 +133,5 @@ async def _shown_again(request: web.Request, refused: ActRefused, form: Fields) 
     try:
         view = await view_of(request)
     except web.HTTPNotFound:
-        return pages.problem(request, refused.status, "That was not done", str(refused))
+        return problem(request, refused.status, "That was not done", str(refused))
     return await page(request, view, status=refused.status, refused=str(refused), typed=form)

@@ -6,11 +6,10 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from orchestrator import pages
 from orchestrator.console.asking import Asked, asked, channel_of, filter_of
-from orchestrator.console.overview import Overview, Overviews
+from orchestrator.console.overview import OVERVIEWS, Overview
 from orchestrator.dumps import effect_row, inbox_row, iso, summary
-from orchestrator.pages.rendering import is_fragment
+from orchestrator.pages.rendering import answer_json, is_fragment, render
 from orchestrator.service import SERVICE, Service
 from states.conversation import Conversation
 from states.table import STATES
@@ -18,7 +17,6 @@ from storage import boards
 from storage.boards import CHANNELS
 
 PAGE: Final = 100
-OVERVIEWS: Final = web.AppKey("overviews", Overviews)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,12 @@ class Board:
 async def show(request: web.Request) -> web.Response:
     """The board as a page; a change of anything shows within a second."""
     board = await _board(request, is_fragment(request))
-    return pages.render(request, "console/board.html", board=board, states=STATES, channels=CHANNELS)
+    return render(request, "console/board.html", board=board, states=STATES, channels=CHANNELS)
 
 
 async def show_json(request: web.Request) -> web.Response:
     """The same as JSON, with the same filters."""
-    return pages.answer_json(as_json(await _board(request, is_again=True)))
+    return answer_json(as_json(await _board(request, is_again=True)))
 
 
 async def _board(request: web.Request, is_again: bool) -> Board:

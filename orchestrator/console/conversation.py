@@ -8,12 +8,12 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from orchestrator import pages
 from orchestrator.again import Retold, retold
 from orchestrator.console.asking import channel_of, whole
 from orchestrator.console.overview import WorkerLoad, loads
 from orchestrator.console.story import Moment, act_json, journey, reason_json, timeline
 from orchestrator.dumps import full, iso, summary
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.people.rights import PERSON, REPAIR, STEP_IN
 from orchestrator.service import SERVICE, Service
 from states import drawing
@@ -172,7 +172,7 @@ async def page(request: web.Request, view: View, status: int = 200, **more: Any)
         "refused": None,
         "typed": {},
     }
-    return pages.render(request, "console/conversation.html", status=status, **(context | more))
+    return render(request, "console/conversation.html", status=status, **(context | more))
 
 
 async def _workers(service: Service) -> list[WorkerLoad]:
@@ -183,7 +183,7 @@ async def _workers(service: Service) -> list[WorkerLoad]:
 async def show_json(request: web.Request) -> web.Response:
     """The state dump, and beside it the transcript, the reasons, notes and what people did."""
     view = await view_of(request)
-    return pages.answer_json(
+    return answer_json(
         full(view.found.dump, view.now)
         | {
             "reasons": [reason_json(step) for step in view.told],

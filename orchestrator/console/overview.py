@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from aiohttp import web
 from sqlalchemy import Connection
 
 from orchestrator.service import Service
 from states.table import STATES
-from storage import boards, conversations
-from storage.boards import Trouble, Waiting
+from storage import conversations
+
+if TYPE_CHECKING:
+    from storage.boards import Trouble, Waiting
 
 KEPT_S: Final = 2.0
 # Counting goes through the index of all conversations: of very many, it is done a tenth of the time at most.
@@ -33,10 +36,10 @@ class Overview:
     """What is on the board beside the list."""
 
     counts: dict[str, int]
-    queue: list[Waiting]
+    queue: "list[Waiting]"
     queue_length: int
     workers: list[WorkerLoad]
-    trouble: Trouble
+    trouble: "Trouble"
 
     @property
     def failing(self) -> int:
@@ -80,7 +83,13 @@ class Overviews:
         return found
 
 
+OVERVIEWS: Final = web.AppKey("overviews", Overviews)
+
+
 def _overview(service: Service) -> Callable[[Connection], Overview]:
+    # The application has Overviews from its start, which should not wait for the questions they ask.
+    from storage import boards
+
     def read(connection: Connection) -> Overview:
         counts = conversations.count_by_state(connection)
         return Overview(

@@ -5,9 +5,9 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from orchestrator import pages
 from orchestrator.console.asking import BadAsk, whole
 from orchestrator.console.story import act_json
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.service import SERVICE
 from states import diagram, drawing
 from states.explaining import sentence_of
@@ -22,13 +22,13 @@ SID_MAX: Final = 34
 async def show_audit(request: web.Request) -> web.Response:
     """Who did what, newest first."""
     sid, acts, following = await _acts(request)
-    return pages.render(request, "console/audit.html", acts=acts, following=following, sid=sid or "")
+    return render(request, "console/audit.html", acts=acts, following=following, sid=sid or "")
 
 
 async def show_audit_json(request: web.Request) -> web.Response:
     """The same as JSON."""
     _sid, acts, following = await _acts(request)
-    return pages.answer_json({"audit": [act_json(act) for act in acts], "next": following})
+    return answer_json({"audit": [act_json(act) for act in acts], "next": following})
 
 
 async def _acts(request: web.Request) -> tuple[str | None, list[Act], str | None]:
@@ -62,7 +62,7 @@ async def show_machine(request: web.Request) -> web.Response:
         for row in TRANSITIONS
     ]
     picture = drawing.as_svg(within_page=True)
-    return pages.render(request, "console/machine.html", rows=rows, picture=picture, version=VERSION)
+    return render(request, "console/machine.html", rows=rows, picture=picture, version=VERSION)
 
 
 async def show_machine_json(_request: web.Request) -> web.Response:
@@ -72,4 +72,4 @@ async def show_machine_json(_request: web.Request) -> web.Response:
         "version": VERSION,
         "sentences": {name: sentence_of(name) for name in sorted(names)},
     }
-    return pages.answer_json(told)
+    return answer_json(told)

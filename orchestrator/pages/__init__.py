@@ -1,7 +1,9 @@
-"""What every page for people is made of: rendering, the design system, static files, and the stream it lives on."""
+"""What every page for people is made of: rendering, the design system, static files, and the stream it lives on.
+
+What renders is imported by whoever does, for it brings Jinja, which no start should wait for.
+"""
 
 from orchestrator.pages.assets import routes
 from orchestrator.pages.live import attach
-from orchestrator.pages.rendering import answer_json, problem, render
 
-__all__ = ["answer_json", "attach", "problem", "render", "routes"]
+__all__ = ["attach", "routes"]

@@ -3,23 +3,19 @@
 A template is named by its folder: `base.html` and what else is shared lies here, `phone/inbox.html` in
 `orchestrator/phone/templates`. A page extends `layout`; for a request with `X-Fragment` that is a bare one which holds
 the block `live` alone, so a page renders its moving part by itself and by the same code.
-
-Jinja is imported with the first page: the start waits for every import.
 """
 
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import jinja2
 from aiohttp import web
 
 from orchestrator.pages import words
 from orchestrator.pages.assets import compress, static
 from orchestrator.people.rights import PERSON
-
-if TYPE_CHECKING:
-    import jinja2
 
 _HERE: Final = Path(__file__).parent
 FRAGMENT: Final = "X-Fragment"
@@ -40,9 +36,7 @@ HEADERS: Final = {
 
 
 @cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-
+def _environment() -> jinja2.Environment:
     parts = {
         part: jinja2.FileSystemLoader(_HERE.parent / part / "templates") for part in ("phone", "console", "people")
     }

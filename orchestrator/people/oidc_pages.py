@@ -12,7 +12,6 @@ from orchestrator.people import sessions
 from orchestrator.people.oidc import PROVIDER, Identity, OidcFailed, going_to_of, state_of
 from orchestrator.people.origins import local_path
 from orchestrator.people.pages import BUSY, RETRY_S, STALE, TOO_OFTEN, admitted, page
-from orchestrator.people.rights import EVERYBODY, used_by
 from orchestrator.people.seeded import LOGINS
 from orchestrator.people.signing_in import SignInRefused, TriedTooOften, begin, try_once
 from orchestrator.service import SERVICE
@@ -100,11 +99,3 @@ def _is_he(connection: Connection, person: StoredPerson, identity: Identity, tri
 
 def _has_address(person: StoredPerson, identity: Identity) -> bool:
     return identity.email is not None and folded(identity.email) == person.login and person.login not in LOGINS
-
-
-def routes() -> list[web.RouteDef]:
-    """The routes to the provider and back."""
-    return [
-        web.get("/signin/oidc", used_by(EVERYBODY, leave), allow_head=False),
-        web.get("/signin/oidc/callback", used_by(EVERYBODY, come_back), allow_head=False),
-    ]

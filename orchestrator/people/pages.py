@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.people import sessions
-from orchestrator.people.guarding import open_to
 from orchestrator.people.origins import carries_token, form_of, is_from_us, local_path
 from orchestrator.people.passwords import TooBusy
-from orchestrator.people.rights import EVERYBODY, PERSON, SIGNED_IN, Role, used_by
+from orchestrator.people.rights import PERSON, Role
 from orchestrator.people.seeded import LOGINS, SEEDED, Seeded, may_tap
 from orchestrator.people.sessions import FORM, SESSION
 from orchestrator.people.signing_in import SignInRefused, TriedTooOften, begin, by_password
@@ -46,8 +46,6 @@ async def show(request: web.Request) -> web.Response:
 async def twin(request: web.Request) -> web.Response:
     """/signin.json: the ways in that the form offers, whoever asks. Of people it names those of the sandbox, where the
     form does."""
-    from orchestrator.pages.rendering import answer_json
-
     seeded = [{"login": one.login, "name": one.name, "role": one.role} for one in _offered(request)]
     return answer_json({"password": True, "oidc": "/signin/oidc" if _has_oidc(request) else None, "seeded": seeded})
 
@@ -114,9 +112,6 @@ def page(
     retry_s: int | None = None,
 ) -> web.Response:
     """The form, with what went wrong."""
-    # What it imports takes a while to load, and no start should wait for it.
-    from orchestrator.pages.rendering import render
-
     secret = sessions.read_cookie(request, FORM)
     fresh = secret is None
     secret = secret or sessions.new_token()
@@ -149,13 +144,3 @@ def _has_oidc(request: web.Request) -> bool:
 def _text(form: Any, name: str) -> str:
     found = form.get(name, "")
     return found if isinstance(found, str) else ""
-
-
-def routes() -> list[web.RouteDef]:
-    """The routes of coming and going."""
-    return [
-        web.get("/signin", used_by(EVERYBODY, show)),
-        web.get("/signin.json", used_by(EVERYBODY, twin)),
-        web.post("/signin", used_by(EVERYBODY, sign_in)),
-        web.post("/signout", open_to(SIGNED_IN, sign_out)),
-    ]

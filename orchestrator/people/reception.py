@@ -9,26 +9,45 @@ import aiohttp
 from aiohttp import web
 
 from orchestrator.errors import SettingsError
+from orchestrator.later import later
 from orchestrator.nearby import is_loopback
-from orchestrator.people import pages
+from orchestrator.people.guarding import open_to
 from orchestrator.people.passwords import Passwords
+from orchestrator.people.rights import EVERYBODY, SIGNED_IN, used_by
 from orchestrator.people.seeded import LOGINS, seed_people
-from orchestrator.people.signing_in import PASSWORDS
 from orchestrator.service import SERVICE
 from orchestrator.settings import Settings
 from storage.opening import read
 from storage.people import count_who_can_sign_in
 
+PASSWORDS = web.AppKey("passwords", Passwords)
+
 
 def add_reception(app: web.Application, settings: Settings) -> None:
     """Add the routes by which people come and go."""
-    app.add_routes(pages.routes())
+    app.add_routes(_routes())
     if settings.oidc_issuer is not None:
-        from orchestrator.people import oidc_pages
-
-        app.add_routes(oidc_pages.routes())
+        app.add_routes(_oidc_routes())
     app[PASSWORDS] = Passwords()
     app.on_cleanup.append(_close)
+
+
+def _routes() -> list[web.RouteDef]:
+    pages = "orchestrator.people.pages"
+    return [
+        web.get("/signin", used_by(EVERYBODY, later(f"{pages}:show"))),
+        web.get("/signin.json", used_by(EVERYBODY, later(f"{pages}:twin"))),
+        web.post("/signin", used_by(EVERYBODY, later(f"{pages}:sign_in"))),
+        web.post("/signout", open_to(SIGNED_IN, later(f"{pages}:sign_out"))),
+    ]
+
+
+def _oidc_routes() -> list[web.RouteDef]:
+    pages = "orchestrator.people.oidc_pages"
+    return [
+        web.get("/signin/oidc", used_by(EVERYBODY, later(f"{pages}:leave")), allow_head=False),
+        web.get("/signin/oidc/callback", used_by(EVERYBODY, later(f"{pages}:come_back")), allow_head=False),
+    ]
 
 
 async def open_reception(app: web.Application, settings: Settings, session: aiohttp.ClientSession) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from orchestrator.nearby import client_address
-from orchestrator.people.passwords import Passwords
+from orchestrator.people.reception import PASSWORDS
 from orchestrator.people.sessions import SESSION, digest, new_token, read_cookie
 from orchestrator.service import SERVICE
 from storage import attempts, people
@@ -22,7 +22,6 @@ from storage.people import LOGIN_MAX, StoredPerson, folded
 from storage.unit import About, Unit
 
 log = structlog.get_logger()
-PASSWORDS = web.AppKey("passwords", Passwords)
 # One household or office has that much of IPv6 (RFC 6177).
 _HOUSEHOLD = 64
 

@@ -6,11 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.people import sessions
+from orchestrator.people.guarding import open_to
 from orchestrator.people.origins import is_from_us
-from orchestrator.people.rights import SERVE, used_by
-from orchestrator.people.rights import Handler as RequestHandler
+from orchestrator.people.rights import SERVE
 from orchestrator.phone.conversation import own_conversation
 from orchestrator.phone.desk import BODY_MAX, Desk, Refused, done, field, refused, serving, token_of
 from orchestrator.phone.views import customer_name
@@ -51,27 +51,25 @@ async def _send(desk: Desk) -> web.StreamResponse:
     return done(desk.request, f"/app/c/{sid}")
 
 
-def send() -> RequestHandler:
-    """The handler that sends a picture. From whoever is signed in, and from nobody else, it takes a large form."""
-    inner = serving(_send)
+_taken: Final = open_to(SERVE, serving(_send))
 
-    async def answer(request: web.Request) -> web.StreamResponse:
-        large = request.clone(client_max_size=FORM_MAX_BYTES)
-        if await sessions.who(large) is None or not is_from_us(large):
-            return await inner(large)
-        if (large.content_length or 0) > FORM_MAX_BYTES:
-            return refused(large, 422, f"This is too large: {PICTURE_MAX_BYTES // 1024**2} MB are the most.")
-        try:
-            async with asyncio.timeout(ARRIVAL_S):
-                fields = await large.post()
-        except (web.HTTPRequestEntityTooLarge, ValueError, LookupError, TimeoutError):
-            return refused(large, 422, "The picture did not arrive whole. Try again.")
-        try:
-            return await inner(large)
-        finally:
-            # aiohttp closes what it has read into files for the request it made itself, and not for a copy of it.
-            for value in fields.values():
-                if isinstance(value, web.FileField):
-                    value.file.close()
 
-    return used_by(SERVE, answer)
+async def send(request: web.Request) -> web.StreamResponse:
+    """Send a picture. From whoever is signed in, and from nobody else, a large form is taken."""
+    large = request.clone(client_max_size=FORM_MAX_BYTES)
+    if await sessions.who(large) is None or not is_from_us(large):
+        return await _taken(large)
+    if (large.content_length or 0) > FORM_MAX_BYTES:
+        return refused(large, 422, f"This is too large: {PICTURE_MAX_BYTES // 1024**2} MB are the most.")
+    try:
+        async with asyncio.timeout(ARRIVAL_S):
+            fields = await large.post()
+    except (web.HTTPRequestEntityTooLarge, ValueError, LookupError, TimeoutError):
+        return refused(large, 422, "The picture did not arrive whole. Try again.")
+    try:
+        return await _taken(large)
+    finally:
+        # aiohttp closes what it has read into files for the request it made itself, and not for a copy of it.
+        for value in fields.values():
+            if isinstance(value, web.FileField):
+                value.file.close()

@@ -10,8 +10,7 @@ from aiohttp import web
 from orchestrator.addresses import split_prefix
 from orchestrator.callbacks import may_see, name_of
 from orchestrator.errors import CrmUnavailable
-from orchestrator.pages import answer_json, render
-from orchestrator.pages.rendering import is_fragment
+from orchestrator.pages.rendering import answer_json, is_fragment, render
 from orchestrator.pages.words import ZONE_COOKIE, clock_of
 from orchestrator.phone.desk import NOT_FOUND, Desk, done, field
 from orchestrator.phone.inbox import framed

@@ -12,7 +12,7 @@ from aiohttp import web
 from orchestrator.addresses import NETWORK_CHANNELS, PHONE_CHANNELS, senders_for
 from orchestrator.callbacks import may_see
 from orchestrator.feed import Subscription
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.phone.desk import NOT_FOUND, Desk, Refused, done, field, token_of
 from orchestrator.phone.inbox import framed
 from states.customers import Channel, Customer

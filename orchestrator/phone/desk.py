@@ -13,10 +13,8 @@ from aiohttp import web
 
 from orchestrator.acts import ActRefused
 from orchestrator.errors import CrmUnavailable
-from orchestrator.pages import answer_json, problem
-from orchestrator.pages.rendering import is_fragment
-from orchestrator.people.guarding import open_to
-from orchestrator.people.rights import PERSON, SERVE, Person
+from orchestrator.pages.rendering import answer_json, is_fragment, problem
+from orchestrator.people.rights import PERSON, Person
 from orchestrator.people.rights import Handler as RequestHandler
 from orchestrator.service import SERVICE, Service
 from storage import threads
@@ -57,7 +55,7 @@ Handler = Callable[[Desk], Awaitable[web.StreamResponse]]
 
 
 def serving(handler: Handler) -> RequestHandler:
-    """A route of /app, for people who serve customers."""
+    """What answers a request of somebody who serves customers."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         person = request[PERSON]
@@ -75,7 +73,7 @@ def serving(handler: Handler) -> RequestHandler:
             log.warning("app_not_read", reason=str(error))
             return refused(request, 503, "The database cannot be reached now. Nothing was changed.")
 
-    return open_to(SERVE, answer)
+    return answer
 
 
 def refused(request: web.Request, status: int, text: str) -> web.Response:

@@ -10,7 +10,7 @@ from aiohttp import web
 from orchestrator import asking
 from orchestrator.callbacks import name_of
 from orchestrator.errors import EffectError
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.pages.words import line
 from orchestrator.phone.conversation import leave_note, own_conversation
 from orchestrator.phone.desk import REASON_MAX, Desk, Refused, done, field, token_of

@@ -7,8 +7,7 @@ import structlog
 from aiohttp import web
 
 from orchestrator.acts import ActRefused
-from orchestrator.pages import answer_json, render
-from orchestrator.pages.rendering import is_fragment
+from orchestrator.pages.rendering import answer_json, is_fragment, render
 from orchestrator.phone.desk import Desk, done, field
 from orchestrator.phone.views import row_of
 from storage import threads

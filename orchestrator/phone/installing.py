@@ -9,9 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from orchestrator.pages import render
 from orchestrator.pages.assets import assets, static, version
-from orchestrator.people.rights import EVERYBODY, used_by
+from orchestrator.pages.rendering import render
 
 _WORKER: Final = Path(__file__).with_name("service_worker.js")
 _SIZES: Final = (192, 512)
@@ -63,12 +62,3 @@ async def service_worker(_request: web.Request) -> web.Response:
 async def offline(request: web.Request) -> web.Response:
     """What is shown where there is no network. It names nobody: a service worker keeps it."""
     return render(request, "phone/offline.html")
-
-
-def routes() -> list[web.RouteDef]:
-    """The routes of an app that is installed."""
-    return [
-        web.get("/app/manifest.webmanifest", used_by(EVERYBODY, manifest)),
-        web.get("/app/sw.js", used_by(EVERYBODY, service_worker)),
-        web.get("/app/offline", used_by(EVERYBODY, offline)),
-    ]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from orchestrator.pages import answer_json
+from orchestrator.pages.rendering import answer_json
 from orchestrator.phone.desk import Desk, Refused
 from orchestrator.phone.push import PUSH
 from storage import subscriptions

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from orchestrator.acts import ActRefused
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.phone.conversation import own_conversation
 from orchestrator.phone.desk import Desk, Refused, done, is_script, token_of
 from orchestrator.phone.desk import field as posted

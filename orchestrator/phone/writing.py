@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from orchestrator.callbacks import filled_templates
-from orchestrator.pages import answer_json, render
+from orchestrator.pages.rendering import answer_json, render
 from orchestrator.phone.conversation import own_conversation
 from orchestrator.phone.desk import BODY_MAX, Desk, Refused, done, field, token_of
 from orchestrator.phone.views import channel_of, customer_name
