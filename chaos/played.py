@@ -5,9 +5,10 @@ connection without its thread. Nothing here waits and nothing is random."""
 # ruff: noqa: ARG002
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from orchestrator.errors import Gone

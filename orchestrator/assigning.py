@@ -5,7 +5,8 @@ it. Two customers at once therefore meet two workers where two are available, an
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from orchestrator.ports import Worker
 from states.events import Event, HandedToWorker, NobodyAvailable, WorkerFound

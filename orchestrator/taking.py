@@ -6,10 +6,10 @@ the messages are listed, and what the list lacks does not exist. What cannot be 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from orchestrator.replays import was_taken
 from states.decide import decide

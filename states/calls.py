@@ -4,8 +4,9 @@ A call is no conversation and has no machine: it is over in minutes and ends as 
 of the conversation that the two numbers have.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from states.values import Kind
 
 Step = Literal["menu", "dialing", "left"]
 Outcome = Literal[
@@ -20,8 +21,7 @@ WANTED: Final = frozenset({"unreachable", "no_answer", "busy", "failed", "cancel
 """The caller asked for his worker, who is not away: he is brought into the conversation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Kind, frozen=True):
     """A call as far as it was told. `identity`: the worker whom the caller may talk to; `language`: what is spoken with
     him; `step`: at the menu, put through, or put through and the caller gone; `outcome`: None while it lasts."""
 

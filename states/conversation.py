@@ -1,14 +1,13 @@
 """Conversation, the stored snapshot: everything the machine remembers between two events; and what a decision is."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from states.effects import Effect
 from states.names import ConversationSid, ParticipantSid, WorkerSid
+from states.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Value, frozen=True):
     """Who the customer is, as the CRM says."""
 
     customer_id: str
@@ -16,16 +15,14 @@ class Profile:
     avatar: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Value, frozen=True):
     """A worker who is a participant now."""
 
     identity: str
     participant_sid: ParticipantSid
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value, frozen=True):
     """A worker chosen for this conversation whom Twilio has not yet let join. `worker_sid`: None for somebody who took
     it over and is no worker of TaskRouter; `named`: the customer named him."""
 
@@ -39,8 +36,7 @@ FLEX = "flex"
 """The identity of the worker a conversation shows while Flex has its customer."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlexStay:
+class FlexStay(Value, frozen=True):
     """A customer's stay in Flex, another account. `key`: the conversation and the version that asked for it; `sid`: its
     conversation there, empty until it is made; `upto`: the last index that is in the history which went with him;
     `seen`: the last index there that was passed on; `joined`: Flex has him; `agents`: who is in it there;
@@ -56,8 +52,7 @@ class FlexStay:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Value, frozen=True):
     """One conversation at one version. Times are milliseconds since 1970.
 
     `turn` counts how often the bot's turn has ended, so that an answer that comes late is known; `asked` counts the

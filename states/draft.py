@@ -3,8 +3,8 @@
 A writer appends effects or notes what to remember; it does nothing else, so a draft that is dropped has done nothing.
 """
 
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 from states.conversation import Conversation, KeyedEffect
@@ -15,9 +15,6 @@ from states.writers.customer import Knowing
 from states.writers.presence import Attending
 from states.writers.search import Searching
 from states.writers.talk import Talking
-
-# All that a snapshot holds, in the order its class takes it: `dataclasses.replace` costs twice as much.
-_fields = attrgetter(*(field.name for field in fields(Conversation)))
 
 
 @dataclass(slots=True, eq=False)
@@ -36,8 +33,7 @@ class Draft(Talking, Knowing, Searching, Attending, Flexing):
     @classmethod
     def of(cls, conversation: Conversation, event: Event, now: int) -> "Draft":
         """A fresh draft; its version is the next one."""
-        following = Conversation(*_fields(conversation))
-        draft = cls(before=conversation, event=event, now=now, state=conversation.state, next=following)
+        draft = cls(before=conversation, event=event, now=now, state=conversation.state, next=copy(conversation))
         draft._note(version=conversation.version + 1, updated_at=now)
         return draft
 

@@ -5,14 +5,13 @@ and never a reply, a bot that is still thinking delays no search for a worker, a
 before it.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from states.names import ConversationSid, MessageSid, ParticipantSid, WorkerSid
+from states.values import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class SendMessage:
+class SendMessage(Kind, frozen=True):
     """Publish a message. `author`: `system`, or the identity of the worker who wrote it; `media`: the MediaSid of a
     picture, which is published without a body, for channels drop the body beside it."""
 
@@ -22,8 +21,7 @@ class SendMessage:
     media: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendTemplate:
+class SendTemplate(Kind, frozen=True):
     """Publish an approved template, which a channel takes when it takes no free text. `content_sid`: the template
     (`HX…`), `name`: what people here call it, `variables`: what stands in its gaps."""
 
@@ -40,16 +38,14 @@ class SendTemplate:
         return f"[{self.name}] {filled}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class AddParticipant:
+class AddParticipant(Kind, frozen=True):
     """Add a worker by his identity."""
 
     lane: ClassVar[str] = "customer"
     identity: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveParticipant:
+class RemoveParticipant(Kind, frozen=True):
     """Take a worker out of the conversation."""
 
     lane: ClassVar[str] = "customer"
@@ -57,15 +53,13 @@ class RemoveParticipant:
     identity: str
 
 
-@dataclass(frozen=True, slots=True)
-class CloseConversation:
+class CloseConversation(Kind, frozen=True):
     """Close the conversation, for good."""
 
     lane: ClassVar[str] = "customer"
 
 
-@dataclass(frozen=True, slots=True)
-class AskBot:
+class AskBot(Kind, frozen=True):
     """Ask the bot about one customer message. `tries`: how many messages of this turn it was asked before; `language`:
     the customer's, where it is known."""
 
@@ -79,8 +73,7 @@ class AskBot:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FindWorker:
+class FindWorker(Kind, frozen=True):
     """Find the worker whose identity is this address. `turn`: the search it belongs to; `quiet`: say nothing if nobody
     has it."""
 
@@ -90,8 +83,7 @@ class FindWorker:
     quiet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FindLast:
+class FindLast(Kind, frozen=True):
     """Find the worker the customer knows: his owner, the one he talked to last, or who covers for them. `turn`: the
     search it belongs to; `customer_id`: his, where the CRM has told it."""
 
@@ -101,8 +93,7 @@ class FindLast:
     customer_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FindLongestIdle:
+class FindLongestIdle(Kind, frozen=True):
     """Choose the available worker of the queue who has been idle longest, none of `excluding`. `turn`: the search it
     belongs to; `queue`: its SID or its name, None for the configured one."""
 
@@ -112,24 +103,21 @@ class FindLongestIdle:
     queue: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FindCustomer:
+class FindCustomer(Kind, frozen=True):
     """Ask the CRM who writes from this address (`+1555…`, `whatsapp:+1555…`, or a chat identity)."""
 
     lane: ClassVar[str] = "side"
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetFriendlyName:
+class SetFriendlyName(Kind, frozen=True):
     """Name the conversation after its customer."""
 
     lane: ClassVar[str] = "side"
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetParticipantAttributes:
+class SetParticipantAttributes(Kind, frozen=True):
     """Merge what the CRM knows into the customer participant's attributes. Without a SID he is found by address."""
 
     lane: ClassVar[str] = "side"
@@ -138,8 +126,7 @@ class SetParticipantAttributes:
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class SetWorkerAttributes:
+class SetWorkerAttributes(Kind, frozen=True):
     """Set a worker's lastAcceptedTaskTime (milliseconds since 1970), leaving his other attributes alone."""
 
     lane: ClassVar[str] = "worker"
@@ -150,8 +137,7 @@ class SetWorkerAttributes:
 # What goes to Flex, another account: one lane, so that it is in order there, and delays nothing here.
 
 
-@dataclass(frozen=True, slots=True)
-class OpenInFlex:
+class OpenInFlex(Kind, frozen=True):
     """Make the conversation of a stay in Flex, named after the customer. `stay`: its key."""
 
     lane: ClassVar[str] = "flex"
@@ -159,8 +145,7 @@ class OpenInFlex:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CopyToFlex:
+class CopyToFlex(Kind, frozen=True):
     """Bring the messages up to this index there, and whatever is not the customer's since."""
 
     lane: ClassVar[str] = "flex"
@@ -170,8 +155,7 @@ class CopyToFlex:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class InviteFlex:
+class InviteFlex(Kind, frozen=True):
     """Ask Flex for an agent in that conversation. `attributes`: what the routing there may go by."""
 
     lane: ClassVar[str] = "flex"
@@ -180,8 +164,7 @@ class InviteFlex:
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RelayToFlex:
+class RelayToFlex(Kind, frozen=True):
     """Publish the customer's message there. `message_sid`: the one here."""
 
     lane: ClassVar[str] = "flex"
@@ -192,8 +175,7 @@ class RelayToFlex:
     message_sid: MessageSid
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFlex:
+class ReadFlex(Kind, frozen=True):
     """See what is new there. `left`: somebody has left."""
 
     lane: ClassVar[str] = "flex_read"
@@ -201,16 +183,14 @@ class ReadFlex:
     left: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CloseInFlex:
+class CloseInFlex(Kind, frozen=True):
     """Close the conversation there, though ours may be closed already."""
 
     lane: ClassVar[str] = "flex_end"
     flex_sid: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveNote:
+class LeaveNote(Kind, frozen=True):
     """Note something for the workers, which the customer never sees."""
 
     lane: ClassVar[str] = "side"

@@ -4,18 +4,17 @@ An event carries all the machine needs to decide again: who wrote (a customer, b
 route exists at all, which turn of the bot an answer belongs to. Nothing here is Twilio's spelling.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from states.calls import Outcome
 from states.names import MessageSid, ParticipantSid, WorkerSid
+from states.values import Kind
 
 Route = Literal["no", "agent", "email", "queue", "last", "flex"]
 Goal = Literal["bot", "agent", "email"]
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationStarted:
+class ConversationStarted(Kind, frozen=True):
     """Twilio told of a new conversation, with the pair of addresses it joins and the name it has."""
 
     address: str | None
@@ -23,8 +22,7 @@ class ConversationStarted:
     friendly_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerJoined:
+class CustomerJoined(Kind, frozen=True):
     """A customer is a participant: by an address (a channel) or by an identity (chat)."""
 
     participant_sid: ParticipantSid
@@ -33,8 +31,7 @@ class CustomerJoined:
     identity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(Kind, frozen=True):
     """A customer wrote. `late`: messages with a higher index were decided before it; `language`: what his words are in,
     where it shows (a tag such as `fr`); `stopped`: whether he has said STOP, where that is not what the snapshot says
     (he may have said it in another conversation)."""
@@ -50,24 +47,21 @@ class MessageReceived:
     stopped: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerJoined:
+class WorkerJoined(Kind, frozen=True):
     """A worker is a participant: Twilio said so."""
 
     identity: str
     participant_sid: ParticipantSid
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLeft:
+class WorkerLeft(Kind, frozen=True):
     """A worker is no longer a participant."""
 
     participant_sid: ParticipantSid
     identity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BotReplied:
+class BotReplied(Kind, frozen=True):
     """The bot's answer to one message. `identity` is the address it names when `route` is `email`; `turn` is the turn
     of the bot in which it was asked; `routable` is false where no TaskRouter workspace is configured, `flex` true where
     Flex is.
@@ -92,8 +86,7 @@ class BotReplied:
     flex: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BotFailed:
+class BotFailed(Kind, frozen=True):
     """The bot was silent, dead or talked nonsense about one message."""
 
     message_sid: MessageSid
@@ -102,8 +95,7 @@ class BotFailed:
     routable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerFound:
+class WorkerFound(Kind, frozen=True):
     """A worker was chosen, and claimed in the same transaction. `at_ms`: his new lastAcceptedTaskTime; `turn`: the
     search he was found in; `considered`: where the customer asked for whom he knows, what became of each candidate."""
 
@@ -115,8 +107,7 @@ class WorkerFound:
     considered: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NoSuchWorker:
+class NoSuchWorker(Kind, frozen=True):
     """The address belongs to no worker of the workspace. `turn`: the search it was looked for in; `quiet`: the customer
     was already waiting."""
 
@@ -125,15 +116,13 @@ class NoSuchWorker:
     quiet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NobodyAvailable:
+class NobodyAvailable(Kind, frozen=True):
     """No worker of the queue is available now. `turn`: the search that found nobody."""
 
     turn: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastWorkerAway:
+class LastWorkerAway(Kind, frozen=True):
     """Nobody whom the customer knows is there. `turn`: the search that found nobody; `name`: of whom he would have got;
     `considered`: what became of each candidate."""
 
@@ -142,8 +131,7 @@ class LastWorkerAway:
     considered: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerFound:
+class CustomerFound(Kind, frozen=True):
     """The CRM knows who writes from this address. `language`: a BCP 47 tag."""
 
     customer_id: str
@@ -152,8 +140,7 @@ class CustomerFound:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EffectFailed:
+class EffectFailed(Kind, frozen=True):
     """An effect was rejected, or its deadline passed. `effect`: its kind; `identity`: of the worker who could not be
     added."""
 
@@ -163,22 +150,19 @@ class EffectFailed:
     identity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerOptedOut:
+class CustomerOptedOut(Kind, frozen=True):
     """Twilio takes nothing for this customer any more: he has said STOP to our senders (error 21610)."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerOptedIn:
+class CustomerOptedIn(Kind, frozen=True):
     """This customer has said START in another of his conversations."""
 
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationClosed:
+class ConversationClosed(Kind, frozen=True):
     """The conversation is closed or removed; both are final."""
 
     reason: str = ""
@@ -187,8 +171,7 @@ class ConversationClosed:
 # What people do who are signed in: `by` is the login of whoever did it, `reason` what he said about it.
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerWrote:
+class WorkerWrote(Kind, frozen=True):
     """A worker wrote to the customer, through us. `media`: the MediaSid of the picture he sends with it."""
 
     identity: str
@@ -197,8 +180,7 @@ class WorkerWrote:
     media: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSentTemplate:
+class WorkerSentTemplate(Kind, frozen=True):
     """A worker sent an approved template to the customer, through us. `name`: what people here call it."""
 
     identity: str
@@ -208,8 +190,7 @@ class WorkerSentTemplate:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HandedToWorker:
+class HandedToWorker(Kind, frozen=True):
     """Somebody gave the customer to this worker, perhaps to himself. He was claimed in the same transaction, unless he
     is there already; `worker_sid`: None where he is no worker of TaskRouter; `at_ms`: his new lastAcceptedTaskTime."""
 
@@ -220,32 +201,28 @@ class HandedToWorker:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HandedToQueue:
+class HandedToQueue(Kind, frozen=True):
     """Somebody gave the customer to whoever is available."""
 
     by: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HandedToBot:
+class HandedToBot(Kind, frozen=True):
     """Somebody gave the customer back to the bot."""
 
     by: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseAsked:
+class CloseAsked(Kind, frozen=True):
     """Somebody wants the conversation closed."""
 
     by: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(Kind, frozen=True):
     """The customer called and was put through to the worker `identity`. `duration_s`: how long they talked."""
 
     call_sid: str
@@ -255,8 +232,7 @@ class CallEnded:
     direction: str = "inbound"
 
 
-@dataclass(frozen=True, slots=True)
-class CallMissed:
+class CallMissed(Kind, frozen=True):
     """The customer called, and nobody talked with him. `identity`: the worker the call was for; `wanted`: he asked for
     this worker, who can be looked for; `language`: what was spoken with him."""
 
@@ -269,8 +245,7 @@ class CallMissed:
     direction: str = "inbound"
 
 
-@dataclass(frozen=True, slots=True)
-class HandedToFlex:
+class HandedToFlex(Kind, frozen=True):
     """Somebody gave the customer to Flex, another account."""
 
     by: str = ""
@@ -280,8 +255,7 @@ class HandedToFlex:
 # What Flex tells. `stay`: the key of the stay it is about; `flex_sid`: the conversation there.
 
 
-@dataclass(frozen=True, slots=True)
-class FlexOpened:
+class FlexOpened(Kind, frozen=True):
     """The stay's conversation is there. `upto`: how far ours was read then."""
 
     stay: str
@@ -289,8 +263,7 @@ class FlexOpened:
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
-class FlexJoined:
+class FlexJoined(Kind, frozen=True):
     """Flex has taken the customer: an Interaction brings agents into the conversation."""
 
     stay: str
@@ -298,16 +271,14 @@ class FlexJoined:
     interaction_sid: str
 
 
-@dataclass(frozen=True, slots=True)
-class FlexStirred:
+class FlexStirred(Kind, frozen=True):
     """Something happened there. `left`: somebody has left."""
 
     flex_sid: str
     left: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FlexWrote:
+class FlexWrote(Kind, frozen=True):
     """An agent wrote there."""
 
     flex_sid: str
@@ -318,8 +289,7 @@ class FlexWrote:
     media: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FlexSeen:
+class FlexSeen(Kind, frozen=True):
     """Who is there now, and whether it is over there."""
 
     flex_sid: str
@@ -328,8 +298,7 @@ class FlexSeen:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerTransferred:
+class CustomerTransferred(Kind, frozen=True):
     """Flex gave us a customer. `to`: where he goes; `identity`: the worker's, for `email`; `routable`: whether anybody
     can be looked for."""
 

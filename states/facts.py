@@ -4,14 +4,12 @@
 workers.
 """
 
-from dataclasses import dataclass
-
 from states.events import ConversationClosed, ConversationStarted
 from states.names import MessageSid, ParticipantSid
+from states.values import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePublished:
+class MessagePublished(Kind, frozen=True):
     """A message stands in the conversation."""
 
     message_sid: MessageSid
@@ -22,8 +20,7 @@ class MessagePublished:
     participant_sid: ParticipantSid | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipantPresent:
+class ParticipantPresent(Kind, frozen=True):
     """Somebody is in the conversation: by an address pair (a channel) or by an identity (chat)."""
 
     participant_sid: ParticipantSid
@@ -32,8 +29,7 @@ class ParticipantPresent:
     proxy_address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipantGone:
+class ParticipantGone(Kind, frozen=True):
     """Somebody is no longer in the conversation."""
 
     participant_sid: ParticipantSid

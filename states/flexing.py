@@ -5,7 +5,7 @@ A stay in Flex is asked for, made there (a conversation, its history, an Interac
 workers here leave. Whatever ends it, the conversation there is closed, or is on its way to be.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from states import texts
 from states.conversation import FlexStay

@@ -1,8 +1,9 @@
 """Every row of the table from every source: circumstances, an event, and what is to come of it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from states.conversation import Claim, Conversation, FlexStay, Present
 from states.events import (

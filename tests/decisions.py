@@ -1,7 +1,8 @@
 """Decisions of a conversation, said shortly: who is in it, what happens to it, what follows."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from states.conversation import Conversation, Decision
 from states.decide import decide

@@ -4,11 +4,11 @@ walk through everything for one page."""
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, event, insert
 
 from states.conversation import Conversation, Present

@@ -1,8 +1,7 @@
 """What a bot may answer beside a text and a route: choices, what it learned, a queue, the end."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from states import texts
 from states.conversation import Decision

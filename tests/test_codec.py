@@ -1,11 +1,11 @@
 """What is stored reads back as it was, stays small, and is refused once nobody knows it any more."""
 
-from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from states.conversation import Claim, Conversation, Present, Profile
 from states.effects import Effect, FindLongestIdle, SendMessage
@@ -19,8 +19,7 @@ KINDS = list(dict.fromkeys([*get_args(Event), *get_args(Fact), *get_args(Effect)
 
 
 def every(kind: type, **special: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Instances of a dataclass with every field drawn, those with a default too."""
-    assert is_dataclass(kind)
+    """Instances with every field drawn, those with a default too."""
     hints = get_type_hints(kind)
     return st.builds(kind, **{f.name: special.get(f.name, st.from_type(hints[f.name])) for f in fields(kind)})
 
@@ -62,7 +61,6 @@ def test_what_is_read_back_can_be_compared_and_hashed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_hides_its_own_name_behind_a_field(kind: type) -> None:
-    assert is_dataclass(kind)
     assert "kind" not in {field.name for field in fields(kind)}
 
 
@@ -95,9 +93,12 @@ def test_text_is_stored_as_it_was_written() -> None:
         '{"body":"Hello"}',
         '{"kind":"send_message","body":"Hello","colour":"red"}',
         '{"kind":"send_message"}',
+        '{"kind":"send_message","body":7}',
+        '{"kind":"send_message","body":',
+        "[]",
     ],
 )
-def test_an_unknown_kind_and_an_unknown_or_missing_field_are_refused(stored: str) -> None:
+def test_what_is_of_no_known_kind_or_has_other_fields_is_refused(stored: str) -> None:
     with pytest.raises(UnknownCodec) as caught:
         decode(stored)
     assert isinstance(caught.value, StorageError)

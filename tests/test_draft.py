@@ -1,8 +1,7 @@
 """What a decision writes: texts and their parts, the bot's tries, claims, who is present, enrichment, effect keys."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from states import texts
 from states.conversation import Claim, Conversation, Present, Profile

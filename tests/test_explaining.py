@@ -1,10 +1,10 @@
 """The reason for each decision is the decision's own: the same row, and what its guards and those before it said."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.again import Retold, retold
 from states.conversation import Claim, Conversation, Present

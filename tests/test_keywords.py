@@ -1,8 +1,7 @@
 """STOP, START and HELP: which messages are the words, and what a decision makes of whoever has said them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from states.conversation import Claim, Conversation
 from states.decide import decide

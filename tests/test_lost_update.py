@@ -4,10 +4,10 @@ is only replaced by one that was made of it. Two guards, each tested without the
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import create_engine, update
 
 from orchestrator.directory import Directory

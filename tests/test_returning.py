@@ -1,10 +1,9 @@
 """Whom a customer goes back to, over plain data: the order, who is passed over and why, the key it is kept under."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from states.conversation import Conversation, Present, Profile
 from states.names import ConversationSid, ParticipantSid

@@ -1,8 +1,9 @@
 """Who is who: which event a fact is, with TaskRouter and without, and when that must be looked up first."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from states.conversation import Claim, Conversation, Present
 from states.events import (
@@ -26,7 +27,7 @@ SMS = replace(FRESH, address=MARIA, proxy_address=PROXY, customer_sid=MARIAS)
 CHAT = replace(FRESH, address="maria", customer_sid=MARIAS)
 
 TEAM = Knowledge(frozenset({ADA.casefold()}))
-TEAM_ASKED = replace(TEAM, sure=True)
+TEAM_ASKED = dataclasses.replace(TEAM, sure=True)
 NO_TASKROUTER = Knowledge(None)
 NO_TASKROUTER_ASKED = Knowledge(None, sure=True)
 EVERYBODY = [TEAM, TEAM_ASKED, NO_TASKROUTER, NO_TASKROUTER_ASKED]
@@ -104,7 +105,7 @@ PEOPLE = Knowledge(None, people=frozenset({ADA.casefold()}))
 
 
 @pytest.mark.parametrize("conversation", [FRESH, CHAT, SMS])
-@pytest.mark.parametrize("known", [PEOPLE, replace(PEOPLE, sure=True)])
+@pytest.mark.parametrize("known", [PEOPLE, dataclasses.replace(PEOPLE, sure=True)])
 def test_without_taskrouter_who_signs_in_here_is_a_worker_in_a_chat_too(
     conversation: Conversation, known: Knowledge
 ) -> None:
@@ -114,7 +115,7 @@ def test_without_taskrouter_who_signs_in_here_is_a_worker_in_a_chat_too(
 
 
 def test_without_taskrouter_an_identity_like_a_workers_is_a_customer_in_a_chat() -> None:
-    known = replace(PEOPLE, sure=True)
+    known = dataclasses.replace(PEOPLE, sure=True)
     for identity in (f"{ADA}.evil.test", f"x{ADA}", "ada"):
         assert event_of(ParticipantPresent(OTHERS, identity), CHAT, known) == CustomerJoined(OTHERS, identity=identity)
 

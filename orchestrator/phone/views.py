@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import msgspec
+
 from orchestrator.addresses import split_prefix
 from orchestrator.callbacks import name_of
 from orchestrator.pages.words import Clock, line, plural
@@ -125,6 +127,6 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "address": conversation.address,
         "proxy_address": conversation.proxy_address,
         "channel": channel_of(conversation),
-        "customer": None if conversation.customer is None else asdict(conversation.customer),
+        "customer": None if conversation.customer is None else msgspec.structs.asdict(conversation.customer),
         "workers": [worker.identity for worker in conversation.workers],
     }

@@ -4,8 +4,9 @@ One row for each call, under its CallSid. It waits until the call is over, or un
 the looker hands it to `placing.py`. What is told twice, late or out of order changes nothing: the first outcome stays.
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from states.calls import Call, Outcome
 from storage import codec

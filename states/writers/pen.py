@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import force_setattr
+
 from states import texts
 from states.conversation import Conversation, KeyedEffect
 from states.effects import Effect, SendMessage
@@ -22,7 +24,7 @@ class Pen(Guards):
     def _note(self, **changes: Any) -> None:
         """Write into the next snapshot: a copy for each change would cost more than the whole decision."""
         for name, value in changes.items():
-            object.__setattr__(self.next, name, value)
+            force_setattr(self.next, name, value)
 
     def _ask_for(self, effect: Effect) -> None:
         key = f"{self.next.sid}/{self.next.version}/{len(self.effects)}"

@@ -5,11 +5,11 @@ A page that is added is looked at by being there.
 """
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode
 
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Browser
 
 from orchestrator.people.rights import Role, right_of
