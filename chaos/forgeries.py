@@ -73,8 +73,7 @@ async def forgeries(scale: Scale) -> Figure:
 def signature(url: str, letter: Letter) -> str:
     """What this letter would be signed with, be its fields text or not
     (https://www.twilio.com/docs/usage/security#validating-requests)."""
-    fields = sorted(set(split_form(letter.body)))
-    covered = (url + letter.path).encode() + b"".join(name + value for name, value in fields)
+    covered = (url + letter.path).encode() + split_form(letter.body).covered
     return b64encode(hmac.digest(seeds.AUTH_TOKEN.encode(), covered, "sha1")).decode()
 
 

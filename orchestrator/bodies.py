@@ -7,10 +7,10 @@ multipart, and waits for ever for a body that drips. Here every such body is ref
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, TypeAlias, TypeVar, overload
+from typing import Literal, NamedTuple, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -20,7 +20,6 @@ from orchestrator.errors import BodyTooLarge, BodyTooSlow, MalformedWebhook
 
 T = TypeVar("T", bytes, bytearray)
 Default = TypeVar("Default")
-Pairs: TypeAlias = list[tuple[bytes, bytes]]
 
 BODY_MAX_BYTES = 256 * 1024
 BODY_DEADLINE_S = 3.0
@@ -31,7 +30,8 @@ JSON = "application/json"
 ENCODINGS = {"", "identity", "gzip", "deflate"}
 CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
-BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# Between a name and its value, and between a field and the next, once they are taken apart.
+HALF, FIELD = b"\0", b"\1"
 SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -68,34 +68,65 @@ def _bounded(body: T, limit: int) -> T:
     return body
 
 
-def split_form(body: bytes) -> Pairs:
-    """The decoded fields of an urlencoded body, empty values kept, as the signature covers them.
+class Fields(NamedTuple):
+    """A body's decoded fields. `halves`: names and values in turn, empty values kept; `covered`: what a signature
+    covers of them (names sorted, each followed by its value, what comes twice once); `is_whole`: no percent escape is
+    broken."""
+
+    halves: list[bytes]
+    covered: bytes
+    is_whole: bool = True
+
+
+def split_form(body: bytes) -> Fields:
+    """The fields of an urlencoded body.
 
     Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
     """
-    fields = [field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&") if field]
-    names, values = [field[0] for field in fields], [field[2] for field in fields]
-    # All at once; no escape goes beyond its field.
-    plain = unquote_to_bytes(b"\0".join(names + values)).split(b"\0")
-    if len(plain) != 2 * len(fields):
-        plain = [unquote_to_bytes(half) for half in names + values]
-    return list(zip(plain[: len(fields)], plain[len(fields) :], strict=True))
+    fields = [field.replace(b"=", HALF, 1) for field in body.replace(b"+", b" ").split(b"&") if field]
+    quoted = FIELD.join(fields)
+    # All at once: to take each field apart by itself would cost a webhook twice as much.
+    plain = unquote_to_bytes(quoted)
+    # An escape that is one becomes a byte out of three; what is none stays as it is.
+    is_whole = len(quoted) - len(plain) == 2 * quoted.count(b"%")
+    if HALF in body or FIELD in body or not _is_orderly(quoted, plain, len(fields)):
+        return _fields([half for field in body.split(b"&") if field for half in _halves(field)], is_whole=is_whole)
+    # A border sorts before whatever a longer name goes on with, as the end of a name does.
+    covered = b"".join(sorted(set(plain.split(FIELD)))).replace(HALF, b"")
+    return Fields(plain.replace(FIELD, HALF).split(HALF), covered, is_whole)
 
 
-def check_form(body: bytes, content_type: str | None) -> None:
+def _is_orderly(quoted: bytes, plain: bytes, fields: int) -> bool:
+    """Whether each field has its two halves, and no border came out of an escape."""
+    return quoted.count(HALF) == plain.count(HALF) == fields == plain.count(FIELD) + 1
+
+
+def _halves(field: bytes) -> Iterator[bytes]:
+    name, _, value = field.replace(b"+", b" ").partition(b"=")
+    yield unquote_to_bytes(name)
+    yield unquote_to_bytes(value)
+
+
+def _fields(halves: list[bytes], *, is_whole: bool = True) -> Fields:
+    """These names and values, whatever is in them."""
+    pairs = set(zip(halves[::2], halves[1::2], strict=True))
+    return Fields(halves, b"".join(chain.from_iterable(sorted(pairs))), is_whole)
+
+
+def check_form(body: bytes, fields: Fields, content_type: str | None) -> None:
     """Raises `MalformedWebhook` where the body is no urlencoded form in UTF-8 of at most 1,000 fields."""
     if media_type(content_type) not in ("", FORM):
         raise MalformedWebhook("the body is no form")
     if charset(content_type) not in CHARSETS:
         raise MalformedWebhook("the charset is not UTF-8")
-    if BROKEN_ESCAPE.search(body):
+    if not fields.is_whole:
         raise MalformedWebhook("a percent escape is broken")
     if body.count(b"&") >= FIELDS_MAX:
         raise MalformedWebhook(f"the form has over {FIELDS_MAX} fields")
 
 
-def parse_json(body: bytes) -> Pairs:
-    """The scalars of a JSON object as form fields; null, lists and objects inside it are left out.
+def parse_json(body: bytes) -> Fields:
+    """The scalars of a JSON object as the fields of a form; null, lists and objects inside it are left out.
 
     Raises `MalformedWebhook` where the body is no JSON object in UTF-8.
     """
@@ -104,7 +135,7 @@ def parse_json(body: bytes) -> Pairs:
         if not isinstance(members, tuple):
             raise MalformedWebhook("the body is no JSON object")
         scalars = ((name, value) for name, value in members if isinstance(value, str | bool))
-        return [(name.encode(), _text(value).encode()) for name, value in scalars]
+        return _fields([half.encode() for name, value in scalars for half in (name, _text(value))])
     except (ValueError, RecursionError):
         raise MalformedWebhook("the body is no JSON in UTF-8") from None
 
@@ -133,25 +164,23 @@ class Form(Mapping[str, str]):
     `MalformedWebhook` when it is read; one that nobody reads is nobody's concern.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        told = list(pairs)
-        self._values = dict(told)
+    def __init__(self, names: Sequence[str], values: Sequence[str]) -> None:
+        self._values = dict(zip(names, values, strict=True))
         self._ambiguous: set[str] = set()
-        if len(self._values) < len(told):
-            self._ambiguous = {name for name, value in told if self._values[name] != value}
+        if len(self._values) < len(names):
+            self._ambiguous = {name for name, value in zip(names, values, strict=True) if self._values[name] != value}
 
     @classmethod
-    def decoded(cls, pairs: Pairs) -> "Form":
-        """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
-        halves = list(chain.from_iterable(pairs))
+    def decoded(cls, halves: list[bytes]) -> "Form":
+        """The form of these names and values. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
         try:
             # All at once; no character goes beyond its field.
-            plain = b"\0".join(halves).decode().split("\0") if halves else []
+            plain = HALF.join(halves).decode().split("\0") if halves else []
         except UnicodeDecodeError:
             raise MalformedWebhook("a field is not UTF-8") from None
         if len(plain) != len(halves):
             raise MalformedWebhook("a field has a NUL in it")
-        return cls(zip(plain[::2], plain[1::2], strict=True))
+        return cls(plain[::2], plain[1::2])
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)

@@ -58,9 +58,9 @@ async def _fields(request: web.Request, settings: Settings) -> dict[str, Any]:
     body = await bodies.read_body(request)
     content_type = request.headers.get("Content-Type")
     if bodies.media_type(content_type) != bodies.JSON:
-        pairs = bodies.split_form(body)
-        bodies.check_form(body, content_type)
-        return dict(Form.decoded(pairs))
+        fields = bodies.split_form(body)
+        bodies.check_form(body, fields, content_type)
+        return dict(Form.decoded(fields.halves))
     return _object(body, "The body")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from orchestrator import bodies
-from orchestrator.bodies import Form, Pairs
+from orchestrator.bodies import Fields, Form
 from orchestrator.errors import MalformedWebhook, SignatureMismatch
 from orchestrator.signatures import verify, verify_json
 
@@ -39,14 +39,14 @@ async def verified_form(
         raise SignatureMismatch(f"{unreadable}, so nobody can have signed it") from None
     if bodies.media_type(content_type) == bodies.JSON:
         _insist(verify_json(url, body, signature, tokens))
-        pairs = bodies.parse_json(body)
-        _refuse_other_accounts(pairs, account_sid)
+        fields = bodies.parse_json(body)
+        _refuse_other_accounts(fields, account_sid)
     else:
-        pairs = bodies.split_form(body) if signature else []
-        _insist(verify(url, pairs, signature, tokens))
-        _refuse_other_accounts(pairs, account_sid)
-        bodies.check_form(body, content_type)
-    return Form.decoded(pairs)
+        fields = bodies.split_form(body if signature else b"")
+        _insist(verify(url, fields.covered, signature, tokens))
+        _refuse_other_accounts(fields, account_sid)
+        bodies.check_form(body, fields, content_type)
+    return Form.decoded(fields.halves)
 
 
 def _target(raw_path: str) -> str:
@@ -68,7 +68,8 @@ def _insist(genuine: bool) -> None:
         raise SignatureMismatch("the signature is missing or does not fit the public URL and the body")
 
 
-def _refuse_other_accounts(pairs: Pairs, account_sid: str) -> None:
+def _refuse_other_accounts(fields: Fields, account_sid: str) -> None:
+    pairs = zip(fields.halves[::2], fields.halves[1::2], strict=True)
     accounts = {value for name, value in pairs if name == b"AccountSid"}
     if not accounts <= {b"", account_sid.encode()}:
         raise SignatureMismatch("the AccountSid is another account's")

@@ -3,19 +3,20 @@
 import asyncio
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.bodies import Form, Pairs, check_form, parse_json, read_body, split_form
+from orchestrator.bodies import Fields, Form, check_form, parse_json, read_body, split_form
 from orchestrator.errors import MalformedWebhook, WebhookError
 
 LIMIT = 1_000
@@ -103,19 +104,38 @@ async def test_a_client_that_leaves_in_the_middle_troubles_nobody(server: TestSe
     assert await send(server, "Content-Length: 1", b"x") == (200, "1")
 
 
+def checked(body: bytes, content_type: str | None) -> None:
+    check_form(body, split_form(body), content_type)
+
+
 @given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
 def test_whatever_is_urlencoded_comes_back(form: list[tuple[str, str]]) -> None:
     body = urlencode(form).encode()
-    check_form(body, "application/x-www-form-urlencoded; charset=utf-8")
-    assert split_form(body) == [(name.encode(), value.encode()) for name, value in form]
+    checked(body, "application/x-www-form-urlencoded; charset=utf-8")
+    assert split_form(body).halves == [half.encode() for field in form for half in field]
 
 
 @given(st.text(st.sampled_from("ab=&+%0aFf;#"), max_size=30))
 def test_it_splits_as_the_standard_library_does(body: str) -> None:
     theirs = parse_qsl(body, keep_blank_values=True, errors="surrogateescape")
-    assert split_form(body.encode()) == [
-        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")) for name, value in theirs
+    assert split_form(body.encode()).halves == [
+        half.encode("utf-8", "surrogateescape") for field in theirs for half in field
     ]
+
+
+# Among them what the fields are held apart by while they are decoded.
+pieces = st.sampled_from([b"a", b"b", b"=", b"&", b"+", b"%", b"%41", b"%3D", b"%26", b"\0", b"\1", b"%00", b"%01"])
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(pieces, max_size=10).map(b"".join))
+def test_whatever_is_in_them_no_field_runs_into_another(body: bytes) -> None:
+    fields = [field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&") if field]
+    pairs = [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in fields]
+    found = split_form(body)
+    assert found.halves == [half for pair in pairs for half in pair]
+    assert found.covered == b"".join(name + value for name, value in sorted(set(pairs)))
+    assert found.is_whole is (re.search(rb"%(?![0-9A-Fa-f]{2})", body) is None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +149,7 @@ def test_it_splits_as_the_standard_library_does(body: str) -> None:
     ],
 )
 def test_every_spelling_of_a_form_is_one(content_type: str | None) -> None:
-    check_form(b"a=%2B&b", content_type)
+    checked(b"a=%2B&b", content_type)
 
 
 @pytest.mark.parametrize(
@@ -143,36 +163,36 @@ def test_every_spelling_of_a_form_is_one(content_type: str | None) -> None:
 )
 def test_what_is_no_form_in_utf_8_is_malformed(content_type: str) -> None:
     with pytest.raises(MalformedWebhook):
-        check_form(b"a=1", content_type)
+        checked(b"a=1", content_type)
 
 
 def test_a_thousand_fields_are_a_form_and_one_more_are_not() -> None:
-    check_form(b"&".join([b"a=1"] * 1_000), None)
+    checked(b"&".join([b"a=1"] * 1_000), None)
     with pytest.raises(MalformedWebhook, match="fields"):
-        check_form(b"&".join([b"a=1"] * 1_001), None)
+        checked(b"&".join([b"a=1"] * 1_001), None)
 
 
-@pytest.mark.parametrize("body", [b"a=%", b"a=%4", b"a=%zz", b"%=1", b"a=1&b=%4g"])
+@pytest.mark.parametrize("body", [b"a=%", b"a=%4", b"a=%zz", b"%=1", b"a=1&b=%4g", b"a=%%41", b"a=%25%", b"%00=%z"])
 def test_a_broken_percent_escape_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedWebhook, match="escape"):
-        check_form(body, None)
+        checked(body, None)
 
 
 @pytest.mark.parametrize("value", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"a\0b", b"\xf0\x9f\x98"])
 def test_a_field_that_is_no_text_is_malformed(value: bytes) -> None:
     with pytest.raises(MalformedWebhook):
-        Form.decoded([(b"Body", value)])
+        Form.decoded([b"Body", value])
     with pytest.raises(MalformedWebhook):
-        Form.decoded([(value, b"x")])
+        Form.decoded([value, b"x"])
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_any_other_text_is_kept_as_it_is(text: str) -> None:
-    assert Form.decoded([(b"Body", text.encode())])["Body"] == text
+    assert Form.decoded([b"Body", text.encode()])["Body"] == text
 
 
 def test_an_empty_value_counts_as_absent() -> None:
-    form = Form([("Body", ""), ("Author", "x")])
+    form = Form(["Body", "Author"], ["", "x"])
     assert "Body" not in form
     assert form.get("Body") is None
     assert (list(form), len(form), dict(form)) == (["Author"], 1, {"Author": "x"})
@@ -181,7 +201,7 @@ def test_an_empty_value_counts_as_absent() -> None:
 
 
 def test_a_field_that_comes_twice_is_refused_when_it_is_read_and_not_before() -> None:
-    form = Form([("Body", "a"), ("Body", "b"), ("Author", "x"), ("Author", "x"), ("Index", ""), ("Index", "1")])
+    form = Form(["Body", "Body", "Author", "Author", "Index", "Index"], ["a", "b", "x", "x", "", "1"])
     assert form.need("Author") == "x"
     for name in ("Body", "Index"):
         with pytest.raises(MalformedWebhook, match=f"{name} comes twice"):
@@ -189,7 +209,7 @@ def test_a_field_that_comes_twice_is_refused_when_it_is_read_and_not_before() ->
 
 
 def test_a_sid_is_two_letters_and_32_hexadecimal_digits() -> None:
-    form = Form([("good", SID), ("short", SID[:-1]), ("long", SID + "0"), ("line", SID + "\n"), ("x", "C1" + "0" * 32)])
+    form = Form(["good", "short", "long", "line", "x"], [SID, SID[:-1], SID + "0", SID + "\n", "C1" + "0" * 32])
     assert form.sid("good") == SID
     assert form.sid("absent", needed=False) is None
     for name in ("short", "long", "line", "x"):
@@ -200,7 +220,7 @@ def test_a_sid_is_two_letters_and_32_hexadecimal_digits() -> None:
 
 
 def test_an_integer_is_a_whole_number_from_0() -> None:
-    form = Form([("Index", "07"), ("minus", "-1"), ("float", "1.0"), ("arabic", "٣"), ("huge", "9" * 19)])
+    form = Form(["Index", "minus", "float", "arabic", "huge"], ["07", "-1", "1.0", "٣", "9" * 19])
     assert form.integer("Index") == 7
     assert form.integer("absent", needed=False) is None
     for name in ("minus", "float", "arabic", "huge"):
@@ -212,8 +232,9 @@ def test_a_json_object_is_a_form_of_its_scalars() -> None:
     body = json.dumps(
         {"Body": "☕", "Index": 3, "Rate": 1.5, "Flag": True, "None": None, "List": [1], "Object": {"a": 1}}
     )
-    assert dict(Form.decoded(parse_json(body.encode()))) == {"Body": "☕", "Index": "3", "Rate": "1.5", "Flag": "true"}
-    form = Form.decoded(parse_json(b'{"Body": "a", "Body": "b"}'))
+    form = Form.decoded(parse_json(body.encode()).halves)
+    assert dict(form) == {"Body": "☕", "Index": "3", "Rate": "1.5", "Flag": "true"}
+    form = Form.decoded(parse_json(b'{"Body": "a", "Body": "b"}').halves)
     with pytest.raises(MalformedWebhook, match="twice"):
         form.get("Body")
 
@@ -239,6 +260,6 @@ def test_what_is_no_json_object_in_utf_8_is_malformed(body: bytes) -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from([split_form, parse_json]))
-def test_no_bytes_raise_anything_else(body: bytes, parse: Callable[[bytes], Pairs]) -> None:
+def test_no_bytes_raise_anything_else(body: bytes, parse: Callable[[bytes], Fields]) -> None:
     with suppress(MalformedWebhook):
-        Form.decoded(parse(body))
+        Form.decoded(parse(body).halves)
