@@ -8,20 +8,22 @@ committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
 
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from storage.errors import DatabaseUnusable
+from storage.statements import wrapped
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 EXAMPLE = "sqlite+aiosqlite:///data/expert-hub.db"
 BUSY_TIMEOUT_S = 3.8
+BEGIN = "BEGIN IMMEDIATE"
 # Pages; a longer WAL between checkpoints keeps the cost of a commit flat.
 WAL_AUTOCHECKPOINT = 4000
 
@@ -74,8 +76,13 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def begin(connection: Connection) -> None:
+        # Straight to the driver: through SQLAlchemy it costs a transaction as much as two webhooks in it do.
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        try:
+            driver.execute(BEGIN)
+        except sqlite3.Error as error:
+            raise wrapped(error, BEGIN, connection.dialect) from error
 
     return engine
 

@@ -6,7 +6,6 @@ connection inside the transaction that SQLAlchemy began. What the two databases 
 else: a list of values, an upsert, many rows at once, a lock.
 """
 
-import json
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
+from msgspec.json import Encoder
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -37,6 +37,8 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.type_api import TypeEngine
+
+_json = Encoder().encode
 
 
 class Made(NamedTuple):
@@ -63,7 +65,7 @@ class Words:
 
     def listed(self, values: Iterable[Any]) -> Any:
         """Values as the parameter of `is_one_of`."""
-        return json.dumps(list(values))
+        return _json(list(values)).decode()
 
     def locking(self, rows: Select[Any], *, skip: bool = False) -> Select[Any]:  # noqa: ARG002
         """The rows, nobody else changing them until the commit: the one writing connection is alone anyway."""
@@ -211,19 +213,19 @@ class Sql:
         try:
             return cast(list[Any], self._driver.execute(text, values).fetchall())
         except sqlite3.Error as error:
-            raise _wrapped(error, text, self.dialect) from error
+            raise wrapped(error, text, self.dialect) from error
 
     def _run(self, text: str, values: Sequence[Any]) -> int:
         try:
             return int(self._driver.execute(text, values).rowcount)
         except sqlite3.Error as error:
-            raise _wrapped(error, text, self.dialect) from error
+            raise wrapped(error, text, self.dialect) from error
 
     def _many(self, text: str, rows: list[Sequence[Any]]) -> int:
         try:
             return int(self._driver.executemany(text, rows).rowcount)
         except sqlite3.Error as error:
-            raise _wrapped(error, text, self.dialect) from error
+            raise wrapped(error, text, self.dialect) from error
 
 
 class PostgresSql(Sql):
@@ -258,7 +260,7 @@ class PostgresSql(Sql):
         return int(status.rpartition(" ")[2])
 
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
-        return self._run(statement.made_for(self.dialect).text, (json.dumps(rows),))
+        return self._run(statement.made_for(self.dialect).text, (_json(rows).decode(),))
 
 
 # Advisory locks, for what is locked need not exist yet: the conversation that two webhooks are about to make.
@@ -275,7 +277,7 @@ def sql_of(connection: Connection) -> Sql:
     return PostgresSql(connection) if connection.dialect.name == "postgresql" else Sql(connection)
 
 
-def _wrapped(error: sqlite3.Error, text: str, dialect: Dialect) -> Exception:
+def wrapped(error: sqlite3.Error, text: str, dialect: Dialect) -> Exception:
     """The driver's complaint as SQLAlchemy would raise it, so that everybody reads one kind of error."""
     return cast(
         Exception,

@@ -101,6 +101,19 @@ async def test_many_callers_share_few_commits_and_each_gets_his_own_result(
         assert await names(writer) == wanted
 
 
+async def test_who_comes_while_others_are_still_coming_shares_their_commit(
+    commits: Counter[str], shared_url: str
+) -> None:
+    async def come(writer: SharedWriter, number: int) -> None:
+        for _turn_of_the_loop in range(number):
+            await asyncio.sleep(0)
+        await writer.run(note(f"n{number:02}"))
+
+    async with writing(shared_url) as writer:
+        await asyncio.gather(*(come(writer, number) for number in range(30)))
+        assert commits["commits"] == 1
+
+
 async def test_a_bad_work_fails_alone_and_leaves_nothing_behind(one: SharedWriter) -> None:
     def broken(unit: Unit) -> None:
         note("half done")(unit)
