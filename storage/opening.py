@@ -30,7 +30,7 @@ from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
 
-HEAD = "0005"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).parent / "migrations"
 # As Alembic makes it.
 _REVISIONS = (

@@ -26,6 +26,8 @@ What an index is on PostgreSQL alone (which of these are partial there too, whic
 make it: said here, it would load that dialect at every start on SQLite.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -41,6 +43,7 @@ from sqlalchemy import (
     Text,
     and_,
     literal_column,
+    or_,
     text,
 )
 
@@ -139,6 +142,7 @@ WAITING_STATUSES = ("pending", "retrying", "ambiguous")
 # Compared byte by byte: what begins alike stands together, whatever language the database sorts in.
 Key = String(64).with_variant(String(64, collation="C"), "postgresql")
 OPEN_STATUSES = ("pending", "running", "retrying", "ambiguous")
+GIVEN_UP_STATUSES = ("parked", "rejected")
 
 outbox = Table(
     "outbox",
@@ -161,37 +165,41 @@ outbox = Table(
     Column("last_error", Text),
     Column("owner", BigInteger),
 )
-_open = outbox.c.status.in_(OPEN_STATUSES)
-_waits = outbox.c.status.in_(WAITING_STATUSES)
-Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=_open)
+
+
+def _has_status(effects: FromClause, statuses: Collection[str]) -> ColumnElement[bool]:
+    """Whether an effect's status is one of these: the condition of an index, in the very words in which it is asked,
+    for SQLite does not see through bound values that the index serves, and would read every effect there ever was. It
+    is no IN either: of that SQLite makes a table anew for each row that is written."""
+    return or_(*(effects.c.status == literal_column(f"'{status}'") for status in statuses))
+
+
+def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
+    """The condition of the index `outbox_open`."""
+    return _has_status(effects, OPEN_STATUSES)
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """The condition of the index `outbox_due`."""
+    return _has_status(outbox, WAITING_STATUSES)
+
+
+def is_given_up() -> ColumnElement[bool]:
+    """The condition of the index `outbox_given_up`."""
+    return _has_status(outbox, GIVEN_UP_STATUSES)
+
+
+Index("outbox_open", outbox.c.lane, outbox.c.seq, sqlite_where=is_open())
 # What falls due, in the order it does, however much of it there is.
-Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=_waits)
-GIVEN_UP_STATUSES = ("parked", "rejected")
-_given_up = outbox.c.status.in_(GIVEN_UP_STATUSES)
+Index("outbox_due", outbox.c.due_at, outbox.c.seq, sqlite_where=is_waiting())
 # What a person has to decide about: nothing else ever stands in it.
-Index("outbox_given_up", outbox.c.seq, sqlite_where=_given_up)
+Index("outbox_given_up", outbox.c.seq, sqlite_where=is_given_up())
 
 
 def of_conversation(sid: ColumnElement[str]) -> ColumnElement[bool]:
     """The effects of one conversation, by the beginning of their keys: an index of its own would cost as much as they
     do. `0` is what follows `/`."""
     return and_(outbox.c.key >= sid.concat(literal_column("'/'")), outbox.c.key < sid.concat(literal_column("'0'")))
-
-
-def is_open(effects: FromClause = outbox) -> ColumnElement[bool]:
-    """The condition of the index `outbox_open`, its values spelled out: SQLite does not see through bound ones that the
-    index serves, and would read every effect there ever was."""
-    return effects.c.status.in_([literal_column(f"'{status}'") for status in OPEN_STATUSES])
-
-
-def is_waiting() -> ColumnElement[bool]:
-    """The condition of the index `outbox_due`, likewise."""
-    return outbox.c.status.in_([literal_column(f"'{status}'") for status in WAITING_STATUSES])
-
-
-def is_given_up() -> ColumnElement[bool]:
-    """The condition of the index `outbox_given_up`, likewise."""
-    return outbox.c.status.in_([literal_column(f"'{status}'") for status in GIVEN_UP_STATUSES])
 
 
 replica = Table(
