@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal
@@ -40,9 +39,8 @@ READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
-# The first question to Twilio, and the first to the readers, imports for a quarter of a second, which slows everything
-# else down. What is asked of our own accord at the start is therefore asked when whoever waits for readiness has been
-# told of it.
+# The first question to Twilio imports for a tenth of a second and more, which slows everything else down. What is asked
+# of our own accord at the start is therefore asked when whoever waits for readiness has been told of it.
 FIRST_LOOK_S = 0.1
 # What replicas hint at to one another.
 WORKERS, LOOKS, EFFECTS = "workers", "looks", "effects"
@@ -102,15 +100,8 @@ class Service:
             if self.flex_watch is not None:
                 loops.append(_a_little_later(self.flex_watch.run))
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
-        self._tasks.append(asyncio.create_task(self._open_readers()))
         self.ready = True
         reached("start.after")
-
-    async def _open_readers(self) -> None:
-        """Ask them something, so that nobody waits for what they import with their first question."""
-        await asyncio.sleep(FIRST_LOOK_S)
-        with suppress(StorageError):
-            await self.reader.read(lambda _connection: None)
 
     async def drain(self) -> None:
         """Be no longer ready, start no further effect, and let what runs finish. What does not is left as it is

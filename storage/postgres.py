@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
@@ -140,11 +141,11 @@ def break_off(engine: AsyncEngine) -> None:
         session.terminate()
 
 
-async def let_go(engine: AsyncEngine) -> None:
+async def let_go(engine: Engine) -> None:
     """End the sessions, in order as far as the server answers a farewell."""
-    sessions = [session for session in _SESSIONS[engine.sync_engine] if not session.is_closed()]
+    sessions = [session for session in _SESSIONS[engine] if not session.is_closed()]
     await asyncio.gather(*(session.close(timeout=LET_GO_S) for session in sessions), return_exceptions=True)
-    await engine.dispose()
+    await greenlet_spawn(engine.dispose)
 
 
 def driver_arguments(engine: AsyncEngine) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.util import greenlet_spawn
 
 from storage.engine import is_postgres, reading_engine
 from storage.errors import StorageError
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 # How long an answer is waited for at the end; a server that is away gives none.
@@ -23,7 +21,7 @@ class Readers:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine: asyncio.Future[AsyncEngine] | None = None
+        self._engine: Engine | None = None
         self._asked: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -45,14 +43,11 @@ class Readers:
 
     async def _answer(self, question: Callable[[Connection], T]) -> T:
         if self._engine is None:
-            # What it imports takes a quarter of a second, in which webhooks are not to wait.
-            self._engine = asyncio.ensure_future(asyncio.to_thread(_engine, self._url))
-        engine = await asyncio.shield(self._engine)
+            self._engine = _engine(self._url)
         try:
-            async with engine.connect() as connection:
-                return await connection.run_sync(question)
+            return await greenlet_spawn(_ask, self._engine, question)
         except Exception as error:
-            translated = _translated(error, engine.dialect.name)
+            translated = _translated(error, self._engine.dialect.name)
             if translated is error:
                 raise
             raise translated from error
@@ -62,14 +57,14 @@ class Readers:
         self._closed = True
         if self._asked:
             await asyncio.wait(self._asked, timeout=CLOSE_S)
-        if self._engine is not None:
-            engine = await self._engine
-            if engine.dialect.name != "postgresql":
-                await engine.dispose()
-                return
-            from storage.postgres import let_go
+        if self._engine is None:
+            return
+        if self._engine.dialect.name != "postgresql":
+            await greenlet_spawn(self._engine.dispose)
+            return
+        from storage.postgres import let_go
 
-            await let_go(engine)
+        await let_go(self._engine)
 
 
 def _translated(error: Exception, database: str) -> Exception:
@@ -82,9 +77,14 @@ def _translated(error: Exception, database: str) -> Exception:
     return StorageError(f"the database cannot be read ({type(error).__name__})") if is_the_databases else error
 
 
-def _engine(url: str) -> "AsyncEngine":
+def _engine(url: str) -> Engine:
     if not is_postgres(url):
         return reading_engine(url)
     from storage.postgres import engine_of
 
-    return engine_of(url, read_only=True)
+    return engine_of(url, read_only=True).sync_engine
+
+
+def _ask(engine: Engine, question: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        return question(connection)

@@ -153,7 +153,7 @@ class SharedWriter(Batches):
         await asyncio.gather(*ending, return_exceptions=True)
         self._refuse([work for _at, work in self._works])
         self._works.clear()
-        await let_go(self._engine)
+        await let_go(self._engine.sync_engine)
 
     def _refuse(self, works: Sequence[Work]) -> None:
         self._answer(works, None, StorageError("the store was closed before this could be written"))

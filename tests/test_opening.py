@@ -19,9 +19,10 @@ from sqlalchemy.exc import OperationalError
 from storage import engine as storage_engine
 from storage import opening
 from storage.conversations import born_at
-from storage.engine import reading_engine, sqlite_path
-from storage.errors import DatabaseBusy, DatabaseUnusable
+from storage.engine import sqlite_path
+from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 from storage.opening import HEAD, ServiceLock, backup, check, reading, revision_of, upgrade, writing
+from storage.readers import Readers
 from storage.schema import conversation, history, meta, metadata
 from storage.writer import wall_clock
 from tests.revisions import migrate
@@ -249,12 +250,12 @@ def test_reading_cannot_write(store: Store) -> None:
 
 
 async def test_the_readers_of_the_service_cannot_write(store: Store) -> None:
-    engine = reading_engine(store.url)
-    async with engine.connect() as connection:
-        assert (await connection.execute(select(meta))).all()
-        with pytest.raises(OperationalError, match="readonly"):
-            await connection.execute(text("DELETE FROM meta"))
-    await engine.dispose()
+    readers = Readers(store.url)
+    assert await readers.read(lambda connection: connection.execute(select(meta)).all())
+    with pytest.raises(StorageError, match="OperationalError"):
+        await readers.read(lambda connection: connection.execute(text("DELETE FROM meta")))
+    await readers.close()
+    assert store.rows(meta)
 
 
 def test_reading_what_does_not_exist_makes_nothing(url: str, path: Path) -> None:

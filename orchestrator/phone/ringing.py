@@ -57,9 +57,7 @@ class Ringer:
 
     async def _is_somebody_subscribed(self) -> bool:
         try:
-            # The readers import for a tenth of a second when they are first asked. That would be here, at the start: it
-            # would hold up readiness, and nobody would be rung for what comes meanwhile.
-            return await self._service.writer.run(lambda unit: subscriptions.is_any(unit.connection))
+            return await self._service.reader.read(subscriptions.is_any)
         except StorageError as error:
             log.warning("nobody_rung", reason=str(error))
             return False
