@@ -221,7 +221,7 @@ class _Simulation:
         if late and not self._twilio.lag_ms and not self._visited:
             # Where a worker has written before anything was heard, what stands before his message counts as answered.
             violations.append("called late, though Twilio's list told everything and no worker wrote")
-        return _Telling(_outcome(codec.decode_conversation(row._mapping)), late, violations, self._tallies)
+        return _Telling(_outcome(codec.decode_conversation(row)), late, violations, self._tallies)
 
 
 def _next_due(unit: Unit) -> int | None:

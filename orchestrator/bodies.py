@@ -44,7 +44,7 @@ async def read_body(request: web.Request, limit: int = BODY_MAX_BYTES, deadline_
     """
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(f"the body is over {limit} bytes")
-    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+    if (encoding := request.headers.get("Content-Encoding")) and encoding.strip().lower() not in ENCODINGS:
         raise MalformedWebhook("the body is compressed in an unknown way")
     body = bytearray()
     try:

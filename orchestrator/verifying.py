@@ -93,7 +93,7 @@ def history_leads_to_the_stored_state(stores: Stores) -> Iterator[str]:
     """Deciding the stored events again gives the stored snapshot."""
     histories = dict(_histories(stores))
     for row in stores.connection.execute(select(conversation)):
-        stored = codec.decode_conversation(row._mapping)
+        stored = codec.decode_conversation(row)
         again = replayed(stored, histories.get(row.sid, []))
         if again != stored:
             yield f"{row.sid}: history leads to another snapshot than the stored one"

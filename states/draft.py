@@ -3,9 +3,10 @@
 A writer appends effects or notes what to remember; it does nothing else, so a draft that is dropped has done nothing.
 """
 
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from states.conversation import Conversation, KeyedEffect
 from states.events import Event
@@ -20,27 +21,22 @@ from states.writers.talk import Talking
 @dataclass(slots=True, eq=False)
 class Draft(Talking, Knowing, Searching, Attending, Flexing):
     """One event against one snapshot. `next` is the snapshot being written, which nobody else has before the decision;
-    `row` the row of the table that fired."""
+    `trigger` the event's name in the table, `row` the row of it that fired."""
 
     before: Conversation
     event: Any
     now: int
     state: str
     next: Conversation
+    trigger: str
     effects: list[KeyedEffect] = field(default_factory=list)
     row: str = ""
 
     @classmethod
     def of(cls, conversation: Conversation, event: Event, now: int) -> "Draft":
         """A fresh draft; its version is the next one."""
-        draft = cls(before=conversation, event=event, now=now, state=conversation.state, next=copy(conversation))
-        draft._note(version=conversation.version + 1, updated_at=now)
-        return draft
-
-    @property
-    def trigger(self) -> str:
-        """The event's name in the table."""
-        return snake_case(type(self.event).__name__)
+        following = replace(conversation, version=conversation.version + 1, updated_at=now)
+        return cls(conversation, event, now, conversation.state, following, snake_case(type(event).__name__))
 
     def following(self) -> Conversation:
         """The next snapshot, in the state the machine has moved to."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Nobody needs more than the beginning of a text to tell.
 _READ_MAX = 200
-_WORD = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)*+")
+_WORD = re.compile(r"[^\W\d_]++(?:'[^\W\d_]++)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Tongues:
     def heard(self, text: str) -> str | None:
         """The language of which `text` has a cue, where it has those of one language and no other, else the usual one;
         None for English, which needs no mention."""
-        words = {word.replace("’", "'") for word in _WORD.findall(text[:_READ_MAX].casefold())}
+        words = set(_WORD.findall(text[:_READ_MAX].casefold().replace("’", "'")))
         found = [language for language, given in self.cues.items() if not words.isdisjoint(given)]
         language = found[0] if len(found) == 1 else self.usual
         return None if language == "en" else language

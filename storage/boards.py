@@ -108,7 +108,7 @@ def waiting(connection: Connection, limit: int) -> list[Waiting]:
     """Who waits for somebody to become available, longest first."""
     since = conversation.c.waiting_since
     query = select(conversation).where(since.is_not(None)).order_by(since, conversation.c.id).limit(limit)
-    return [Waiting(codec.decode_conversation(row._mapping), row.waiting_since) for row in connection.execute(query)]
+    return [Waiting(codec.decode_conversation(row), row.waiting_since) for row in connection.execute(query)]
 
 
 def how_many_wait(connection: Connection) -> int:
@@ -179,7 +179,7 @@ def page(
         select(conversation).where(conversation.c.id.in_(ids[:limit])).order_by(conversation.c.id.desc())
     )
     following = ids[limit - 1] if len(ids) > limit else _end_of(connection, window)
-    return [codec.decode_conversation(row._mapping) for row in rows], following
+    return [codec.decode_conversation(row) for row in rows], following
 
 
 def addresses_of(connection: Connection, name: str) -> list[str]:

@@ -4,7 +4,7 @@ A field at its default is left out, so a row stays small and a field added later
 that is renamed or changes its meaning needs a new name; the old one stays readable as long as rows may hold it.
 """
 
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, Union
 
 from msgspec import DecodeError, defstruct
@@ -22,7 +22,7 @@ from storage.errors import UnknownCodec
 
 # What a snapshot has that the table of conversations has a column for.
 COLUMNS = ("sid", "created_at", "updated_at", "state", "version", "address", "proxy_address")
-_columns = itemgetter(*COLUMNS)
+_columns = attrgetter(*COLUMNS)
 
 
 _left = [field for field in fields(Conversation) if field.name not in COLUMNS]
@@ -69,10 +69,10 @@ def encode_conversation(conversation: Conversation) -> str:
 
 
 def decode_conversation(row: Any) -> Conversation:
-    """The snapshot of a row (a mapping): its columns and what `encode_conversation` wrote. Raises UnknownCodec for a
+    """The snapshot of a row of the table: its columns and what `encode_conversation` wrote. Raises UnknownCodec for a
     field nobody knows any more."""
     try:
-        snapshot = _decode_snapshot(row["snapshot"])
+        snapshot = _decode_snapshot(row.snapshot)
     except DecodeError as error:
         raise UnknownCodec(f"a stored Conversation has fields this version does not know: {error}") from error
     return Conversation(*_columns(row), *_rest(snapshot))

@@ -32,7 +32,7 @@ def page(
         query = query.where(conversation.c.id < after)
     rows = connection.execute(query).all()
     following = rows[limit - 1].id if len(rows) > limit else None
-    return [codec.decode_conversation(row._mapping) for row in rows[:limit]], following
+    return [codec.decode_conversation(row) for row in rows[:limit]], following
 
 
 def open_senders(connection: Connection, address: str) -> set[str]:
@@ -57,7 +57,7 @@ def dump(connection: Connection, sid: str) -> Dump | None:
             )
         )
     )
-    return Dump(codec.decode_conversation(snapshot._mapping), list(rows), list(effects), list(undecided))
+    return Dump(codec.decode_conversation(snapshot), list(rows), list(effects), list(undecided))
 
 
 def queue(connection: Connection, limit: int, task_queue: str | None = None) -> list[str]:

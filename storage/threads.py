@@ -86,11 +86,7 @@ def lines(connection: Connection, identity: str, sids: Sequence[str]) -> list[Li
     """Those of these conversations that are a worker's, open or closed, as `mine` has them, in the order given."""
     rows = {row.sid: row for row in connection.execute(_with_counts(identity, sids))} if sids else {}
     last = _last(connection, rows.values())
-    return [
-        Line(codec.decode_conversation(rows[sid]._mapping), last.get(sid), rows[sid].unread)
-        for sid in sids
-        if sid in rows
-    ]
+    return [Line(codec.decode_conversation(rows[sid]), last.get(sid), rows[sid].unread) for sid in sids if sid in rows]
 
 
 def is_mine(connection: Connection, identity: str, sid: str) -> bool:

@@ -266,7 +266,7 @@ class Unit:
 def stored_of(row: Any) -> Stored:
     """A row of the conversation table as it is kept in a unit."""
     return Stored(
-        conversation=codec.decode_conversation(row._asdict()),
+        conversation=codec.decode_conversation(row),
         read_version=row.version,
         service_sid=row.service_sid,
         friendly_name=row.friendly_name,

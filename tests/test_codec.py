@@ -1,5 +1,6 @@
 """What is stored reads back as it was, stays small, and is refused once nobody knows it any more."""
 
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -48,10 +49,10 @@ def test_every_snapshot_reads_back_as_it_was(snapshot: Conversation) -> None:
     assert encode_conversation(again) == encode_conversation(snapshot)
 
 
-def row_of(snapshot: Conversation) -> dict[str, Any]:
-    """As the table has it."""
+def row_of(snapshot: Conversation, stored: str | None = None) -> SimpleNamespace:
+    """As the table has it, with this JSON where it is given."""
     columns = {name: getattr(snapshot, name) for name in COLUMNS}
-    return columns | {"snapshot": encode_conversation(snapshot)}
+    return SimpleNamespace(**columns, snapshot=encode_conversation(snapshot) if stored is None else stored)
 
 
 def test_what_is_read_back_can_be_compared_and_hashed() -> None:
@@ -114,11 +115,11 @@ def test_what_is_of_no_known_kind_or_has_other_fields_is_refused(stored: str) ->
 )
 def test_a_snapshot_with_an_unknown_or_missing_field_is_refused(stored: str) -> None:
     with pytest.raises(UnknownCodec, match="Conversation"):
-        decode_conversation(row_of(Conversation(ConversationSid("CH1"), 1, 2)) | {"snapshot": stored})
+        decode_conversation(row_of(Conversation(ConversationSid("CH1"), 1, 2), stored))
 
 
 def test_a_snapshot_of_the_version_before_reads_back_as_it_was() -> None:
     """It had all of it in the JSON."""
     fresh = Conversation(ConversationSid("CH1"), 1, 2, asked=3)
     stored = '{"sid":"CH1","created_at":1,"updated_at":2,"asked":3}'
-    assert decode_conversation(row_of(fresh) | {"snapshot": stored}) == fresh
+    assert decode_conversation(row_of(fresh, stored)) == fresh

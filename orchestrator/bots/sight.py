@@ -44,5 +44,5 @@ def _name(connection: Connection, sid: str) -> str | None:
     row = connection.execute(select(conversation).where(conversation.c.sid == sid)).one_or_none()
     if row is None:
         return None
-    snapshot = codec.decode_conversation(row._mapping)
+    snapshot = codec.decode_conversation(row)
     return snapshot.customer.display_name if snapshot.customer else (snapshot.told or {}).get("display_name")
