@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any, Literal
 
 import structlog
@@ -39,13 +38,9 @@ READY_LIMIT_S = 2.0
 # With the end of open requests and of the sandbox after it, well within the 15 s a stop may take.
 DRAIN_S = 6.0
 LOOP_REST_S = 1.0
-# The first question to Twilio imports for a tenth of a second and more, which slows everything else down. What is asked
-# of our own accord at the start is therefore asked when whoever waits for readiness has been told of it.
-FIRST_LOOK_S = 0.1
 # What replicas hint at to one another.
 WORKERS, LOOKS, EFFECTS = "workers", "looks", "effects"
 Role = Literal["web", "effects", "all"]
-Loop = Callable[[], Coroutine[Any, Any, None]]
 # Anybody may ask whether we are ready, and only a commit can tell: more often than this, the last answer is given.
 PROBE_EVERY_S = 0.5
 
@@ -89,16 +84,20 @@ class Service:
         self.feed.start()
         self.crm.on_recovered = lambda: self._catch_up(lambda unit: outbox.bring_forward(unit, "find_customer"))
         self.hold.on_recovered = self._accepted_again
-        loops: list[Loop] = [self.membership.run, _a_little_later(self.directory.keep_fresh), self.hold.run]
+        loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self.membership.run,
+            self.directory.keep_fresh,
+            self.hold.run,
+        ]
         if self.writer.is_shared:
             loops.append(self.feed.run)
         if self.role == "web":
             self.intake.on_due = lambda: self.writer.tell(LOOKS)
         else:
-            loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.retention.run]
-            loops.append(_a_little_later(self.reconciler.run))
+            loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
+            loops.append(self.retention.run)
             if self.flex_watch is not None:
-                loops.append(_a_little_later(self.flex_watch.run))
+                loops.append(self.flex_watch.run)
         self._tasks = [asyncio.create_task(_kept_up(loop)) for loop in loops]
         self.ready = True
         reached("start.after")
@@ -177,16 +176,7 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
-def _a_little_later(loop: Loop) -> Loop:
-    @wraps(loop)
-    async def later() -> None:
-        await asyncio.sleep(FIRST_LOOK_S)
-        await loop()
-
-    return later
-
-
-async def _kept_up(loop: Loop) -> None:
+async def _kept_up(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a loop that never ends, and again where it failed: that is a bug of ours, and no reason to leave what else it
     does undone."""
     while True:

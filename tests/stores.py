@@ -1,10 +1,11 @@
 """A real SQLite store for a test, on a clock the test moves, and short ways to say what Twilio tells."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from sqlalchemy import Connection, Engine, Table, select
 
 from orchestrator.seeing import Sighting, see
 from orchestrator.taking import Report, key_of, take
+from states.conversation import Conversation
 from states.events import ConversationStarted
 from states.facts import Fact, MessagePublished, ParticipantPresent
 from states.names import MessageSid, ParticipantSid
 from states.roles import Knowledge
+from storage.codec import decode_conversation
 from storage.engine import writing_engine
 from storage.opening import reading, upgrade
 from storage.unit import Unit
@@ -26,6 +29,11 @@ ADDRESS, PROXY = "+15550100001", "+15550100999"
 WORKER = "expert@example.test"
 UNSURE = Knowledge(frozenset({WORKER}))
 SURE = Knowledge(frozenset({WORKER}), sure=True)
+
+
+def snapshot_of(row: Mapping[str, Any]) -> Conversation:
+    """The snapshot that a row of the table of conversations holds."""
+    return decode_conversation(SimpleNamespace(**row))
 
 
 class Clock:

@@ -4,9 +4,9 @@ from typing import Any
 
 from states.conversation import Conversation
 from states.events import MessageReceived
-from storage.codec import decode, decode_conversation
+from storage.codec import decode
 from storage.schema import conversation, history, inbox
-from tests.stores import Store, column
+from tests.stores import Store, column, snapshot_of
 
 
 def heard(store: Store) -> list[MessageReceived]:
@@ -25,7 +25,7 @@ def waiting(store: Store) -> list[dict[str, Any]]:
 
 def snapshot(store: Store) -> Conversation:
     [row] = store.rows(conversation)
-    return decode_conversation(row)
+    return snapshot_of(row)
 
 
 def next_index(store: Store) -> int:

@@ -11,10 +11,9 @@ from orchestrator.waiting_room import assign_waiting
 from states.events import BotReplied, EffectFailed, Event, NobodyAvailable, WorkerFound
 from states.names import MessageSid, WorkerSid
 from storage import conversations
-from storage.codec import decode_conversation
 from storage.schema import conversation, reservation
 from storage.unit import Unit
-from tests.stores import NOON, Store, message, rows, sid, started
+from tests.stores import NOON, Store, message, rows, sid, snapshot_of, started
 
 MANY = 20
 
@@ -59,7 +58,7 @@ def chosen(store: Store, about: str, *available: Worker, excluding: tuple[str, .
 
 def claims(store: Store) -> Counter[str]:
     """How many conversations each worker is on his way to."""
-    snapshots = [decode_conversation(row) for row in store.rows(conversation)]
+    snapshots = [snapshot_of(row) for row in store.rows(conversation)]
     return Counter(snapshot.claim.identity for snapshot in snapshots if snapshot.claim)
 
 
@@ -173,7 +172,7 @@ def test_one_worker_takes_all_who_wait_oldest_first(store: Store) -> None:
         assert conversations.queue(unit.connection, 10) == abouts
         assert assign_waiting(unit, [worker(1)]) == 3
     assert claims(store) == {worker(1).identity: 3}
-    snapshots = {row["sid"]: decode_conversation(row) for row in store.rows(conversation)}
+    snapshots = {row["sid"]: snapshot_of(row) for row in store.rows(conversation)}
     times = [claim.at_ms for about in abouts if (claim := snapshots[about].claim)]
     assert times == sorted(times)
     assert len(set(times)) == 3
@@ -262,5 +261,5 @@ def test_whom_the_customer_knows_is_claimed_with_what_became_of_the_others_and_i
     failed = EffectFailed("CH/1/0", "add_participant", "Rejected", worker(1).identity)
     with store.unit() as unit:
         admit_result(unit, about, "test", failed)
-    [snapshot] = [decode_conversation(row) for row in store.rows(conversation, sid=about)]
+    [snapshot] = [snapshot_of(row) for row in store.rows(conversation, sid=about)]
     assert (snapshot.state, snapshot.claim, snapshot.refused) == ("routing", None, (worker(1).identity,))

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.again import decided_again
 from states.conversation import Conversation
 from states.table import REPLAYED, VERSION
-from storage.codec import decode, decode_conversation
+from storage.codec import decode
+from tests.stores import snapshot_of
 
 RECORDED = Path(__file__).with_name("data") / "histories"
 
@@ -29,7 +30,7 @@ def test_every_older_version_is_among_those_that_are_decided_again() -> None:
 def test_what_an_older_table_decided_is_decided_alike(version: int) -> None:
     fired = set()
     for one in recorded(version):
-        stored = decode_conversation(one["snapshot"])
+        stored = snapshot_of(one["snapshot"])
         rows: Any = [SimpleNamespace(at=row["at"], event=json.dumps(row["event"])) for row in one["history"]]
         last: Conversation | None = None
         for row, decision in zip(one["history"], decided_again(stored, rows), strict=True):

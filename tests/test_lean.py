@@ -113,7 +113,6 @@ def test_a_start_on_sqlite_loads_neither_alembic_nor_the_other_database(tmp_path
         "sqlalchemy.ext.asyncio",
         "states.drawing",
         "storage.threads",
-        "twilio.rest",
     ],
 )
 def test_a_start_does_not_wait_for_what_readiness_does_not_need(loaded: set[str], unneeded: str) -> None:

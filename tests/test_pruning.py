@@ -12,7 +12,6 @@ from states.events import ConversationClosed
 from states.facts import Fact, ParticipantGone
 from states.names import ParticipantSid
 from states.roles import Knowledge
-from storage.codec import decode_conversation
 from storage.lanes import Due
 from storage.pruning import DAY_MS, EFFECTS, KEYS, KEYS_LIVE_MS, PRUNABLE, Prunable, over_before
 from storage.schema import conversation, history, inbox, outbox
@@ -29,6 +28,7 @@ from tests.stores import (
     member,
     message,
     report,
+    snapshot_of,
     started,
 )
 from tests.stores import sid as sid_of
@@ -240,7 +240,7 @@ def test_a_worker_who_left_long_ago_is_not_brought_back_by_a_look_either(place: 
     for _ in range(2):
         assert place.do(lambda unit: see(unit, sighting, SURE), now) == 0
     [row] = place.rows(conversation)
-    assert decode_conversation(row).workers == ()
+    assert snapshot_of(row).workers == ()
     assert row["version"] == len(place.rows(history)) == 6
 
 
