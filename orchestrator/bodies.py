@@ -85,7 +85,7 @@ def split_form(body: bytes) -> Fields:
     """
     fields = [field.replace(b"=", HALF, 1) for field in body.replace(b"+", b" ").split(b"&") if field]
     quoted = FIELD.join(fields)
-    # All at once: to take each field apart by itself would cost a webhook twice as much.
+    # All at once: to take each field apart by itself costs nearly twice as much.
     plain = unquote_to_bytes(quoted)
     # An escape that is one becomes a byte out of three; what is none stays as it is.
     is_whole = len(quoted) - len(plain) == 2 * quoted.count(b"%")

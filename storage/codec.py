@@ -23,8 +23,6 @@ from storage.errors import UnknownCodec
 # What a snapshot has that the table of conversations has a column for.
 COLUMNS = ("sid", "created_at", "updated_at", "state", "version", "address", "proxy_address")
 _columns = attrgetter(*COLUMNS)
-
-
 _left = [field for field in fields(Conversation) if field.name not in COLUMNS]
 _rest = attrgetter(*(field.name for field in _left))
 # What has a column is read, for rows of the first version hold it, and dropped.
@@ -56,7 +54,8 @@ def encoded_field(name: str, value: str) -> str:
 
 
 def decode(text: str) -> Any:
-    """What `encode` wrote. Raises UnknownCodec for a kind or a field nobody knows any more."""
+    """What `encode` wrote. Raises UnknownCodec for a kind or a field nobody knows any more, and for what cannot be
+    read."""
     try:
         return _decode(text)
     except DecodeError as error:

@@ -74,7 +74,7 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # Straight to the driver: through SQLAlchemy it costs a transaction as much as two webhooks in it do.
+        # Straight to the driver: through SQLAlchemy, to begin and to commit would cost twice as much.
         driver = cast(sqlite3.Connection, connection.connection.driver_connection)
         try:
             driver.execute(BEGIN)
@@ -87,7 +87,7 @@ def writing_engine(url: str, *, checkpoints: bool = True) -> Engine:
 def reading_engine(url: str) -> Engine:
     """An engine whose connections cannot write, and see in each transaction one moment; to be used within
     `greenlet_spawn`, for its driver waits in the event loop. `create_async_engine` would put just that around it, and
-    bring the whole of SQLAlchemy's ORM, 6 MB and a tenth of a second."""
+    bring the whole of SQLAlchemy's ORM, 6 MB and a twentieth of a second."""
     path = sqlite_path(url)
     engine = create_engine(
         f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Table, insert
 
 from chaos.postgres import NoPostgres, Postgres, throwaway
 from storage.opening import upgrade
+from storage.schema import meta
 from storage.shared_writer import SharedWriter
+from storage.unit import Unit
 from storage.writer import Batches, wall_clock
 from tests.stores import rows
 from tests.tools import lacking
@@ -64,3 +66,17 @@ async def writing(url: str, clock: Callable[[], int] = wall_clock) -> AsyncItera
 async def stored(writer: Batches, table: Table, **columns: Any) -> list[dict[str, Any]]:
     """What is committed; `columns` narrow it."""
     return await writer.run(lambda unit: rows(unit.connection, table, **columns))
+
+
+def note(name: str) -> Callable[[Unit], str]:
+    """A work that leaves a row under `name`; twice is refused by the database."""
+
+    def work(unit: Unit) -> str:
+        unit.connection.execute(insert(meta).values(name=name, value=""))
+        return name
+
+    return work
+
+
+def noop(_unit: Unit) -> None:
+    """A work that is about something and does nothing."""

@@ -31,6 +31,23 @@ def routes() -> list[web.RouteDef]:
         web.get("/app.json", _serving("inbox:twin")),
         web.get("/app/events", _serving("events:events")),
         web.post("/app/available", _serving("inbox:switch")),
+        *_of_one_conversation(),
+        web.get("/app/customers", _serving("customers:page")),
+        web.get("/app/customers.json", _serving("customers:twin")),
+        web.get("/app/customers/one", _serving("customers:one")),
+        web.get("/app/customers/one.json", _serving("customers:one_twin")),
+        web.post("/app/customers/start", _serving("customers:start")),
+        web.get("/app/push/key", _serving("subscribing:key")),
+        web.post("/app/push/subscribe", _serving("subscribing:subscribe")),
+        web.post("/app/push/unsubscribe", _serving("subscribing:unsubscribe")),
+        web.get("/app/manifest.webmanifest", _everybody("installing:manifest")),
+        web.get("/app/sw.js", _everybody("installing:service_worker")),
+        web.get("/app/offline", _everybody("installing:offline")),
+    ]
+
+
+def _of_one_conversation() -> list[web.RouteDef]:
+    return [
         web.get(_ONE, _serving("conversation:page")),
         web.get(_ONE + ".json", _serving("conversation:twin")),
         web.post(_ONE + "/seen", _serving("conversation:seen")),
@@ -53,15 +70,4 @@ def routes() -> list[web.RouteDef]:
         web.get(_ONE + "/close.json", _serving("handing:close_twin")),
         web.post(_ONE + "/close", _serving("handing:close")),
         web.get(_ONE + "/m/{message}/{number}", _serving("pictures:picture")),
-        web.get("/app/customers", _serving("customers:page")),
-        web.get("/app/customers.json", _serving("customers:twin")),
-        web.get("/app/customers/one", _serving("customers:one")),
-        web.get("/app/customers/one.json", _serving("customers:one_twin")),
-        web.post("/app/customers/start", _serving("customers:start")),
-        web.get("/app/push/key", _serving("subscribing:key")),
-        web.post("/app/push/subscribe", _serving("subscribing:subscribe")),
-        web.post("/app/push/unsubscribe", _serving("subscribing:unsubscribe")),
-        web.get("/app/manifest.webmanifest", _everybody("installing:manifest")),
-        web.get("/app/sw.js", _everybody("installing:service_worker")),
-        web.get("/app/offline", _everybody("installing:offline")),
     ]
