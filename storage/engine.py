@@ -7,11 +7,12 @@ committed data when two do (sqlite.org/wal.html, "The WAL-reset bug").
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -95,6 +96,11 @@ def reading_engine(url: str) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def can_be_opened(_dialect: Dialect, _record: Any, where: Sequence[Any], how: Mapping[str, Any]) -> None:
+        # The driver leaves the thread of a connection that failed behind, to tell a loop that may be closed by then.
+        sqlite3.connect(*where, **how).close()
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

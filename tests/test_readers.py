@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text
@@ -69,7 +69,7 @@ def counted_twice(place: Place) -> Callable[[Connection], tuple[int, int]]:
 
     def question(connection: Connection) -> tuple[int, int]:
         before = connection.execute(HOW_MANY).scalar_one()
-        written = Thread(target=place.do, args=(write,))
+        written = threading.Thread(target=place.do, args=(write,))
         written.start()
         written.join()
         return before, connection.execute(HOW_MANY).scalar_one()
@@ -118,3 +118,22 @@ async def test_nothing_is_asked_once_it_is_closed(tmp_path: Path) -> None:
     await readers.close()
     with pytest.raises(StorageError, match="closed"):
         await how_many(readers)
+
+
+def test_a_file_that_is_not_there_leaves_no_thread_behind_to_tell_a_closed_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda died: told.append(died.exc_value))
+
+    async def ask() -> None:
+        readers = Readers(f"sqlite+aiosqlite:///{tmp_path}/hub.db")
+        with pytest.raises(StorageError, match="cannot be read"):
+            await how_many(readers)
+        await readers.close()
+
+    threads = set(threading.enumerate())
+    for _ in range(50):
+        asyncio.run(ask())
+        assert set(threading.enumerate()) <= threads
+    assert told == []
