@@ -1,10 +1,22 @@
 """What is left of a search when Flex has a part in it: who waits is told so once, and what was found ends with it."""
 
+import pytest
+from msgspec.structs import replace
+
 from states import texts
 from states.conversation import Conversation, Decision
 from states.decide import decide
 from states.effects import FindLongestIdle, SendMessage
-from states.events import CustomerTransferred, Event, FlexJoined, FlexOpened, HandedToFlex, NobodyAvailable
+from states.events import (
+    CustomerTransferred,
+    EffectFailed,
+    Event,
+    FlexJoined,
+    FlexOpened,
+    FlexSeen,
+    HandedToFlex,
+    NobodyAvailable,
+)
 from states.names import ConversationSid
 
 ADA = "ada@example.test"
@@ -33,3 +45,20 @@ def test_once_flex_has_him_it_is_forgotten_whom_and_where_was_looked_for() -> No
     """A later search would leave out who could not be added once, and look in a queue nobody asked for."""
     joined = after(WAITING, HandedToFlex("boss"), FlexOpened("CH1/6", "CH2", 0), FlexJoined("CH1/6", "CH2", "KD1"))
     assert (joined.dest, joined.conversation.refused, joined.conversation.queue) == ("with_worker", (), None)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        (EffectFailed("CH1/6/0", "open_in_flex", "refused"),),
+        (FlexOpened("CH1/6", "CH2", 0), FlexSeen("CH2", ended=True)),
+        (CustomerTransferred("KT000001", "bot"),),
+    ],
+    ids=["refused", "ended there", "sent back to nobody"],
+)
+def test_who_comes_back_to_the_bot_without_having_been_there_is_searched_for_anew_next_time(
+    ends: tuple[Event, ...],
+) -> None:
+    looked_for = replace(WAITING, waiting_since=None)
+    back = after(looked_for, HandedToFlex("boss"), *ends).conversation
+    assert (back.state, back.flex, back.refused, back.queue) == ("awaiting_choice", None, (), None)

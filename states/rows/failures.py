@@ -16,7 +16,7 @@ FAILURES = (
         ("routing",),
         "awaiting_choice",
         guards=("flex_failed",),
-        does=("leave_flex", "note_refusal", "say_not_reachable"),
+        does=("stop_routing", "leave_flex", "note_refusal", "say_not_reachable"),
     ),
     Row("effect_failed", ("routing",), None, guards=("flex_is_asked",)),
     Row(
