@@ -15,11 +15,12 @@ from states.events import (
     FlexOpened,
     FlexSeen,
     HandedToFlex,
+    HandedToWorker,
     NobodyAvailable,
 )
 from states.names import ConversationSid
 
-ADA = "ada@example.test"
+ADA, JO = "ada@example.test", "jo@example.test"
 WAITING = Conversation(
     ConversationSid("CH1"), 0, 0, "routing", 5, turn=1, waiting_since=3, refused=(ADA,), queue="Billing"
 )
@@ -38,6 +39,14 @@ def test_who_waits_again_because_flex_sends_him_back_keeps_his_place_and_is_not_
     assert sent.conversation.waiting_since == WAITING.waiting_since
     assert [keyed.effect for keyed in sent.effects] == [FindLongestIdle(3, (ADA,), "Billing")]
     told = after(sent.conversation, NobodyAvailable(3))
+    assert [keyed.effect for keyed in told.effects if keyed.effect == SendMessage(texts.PLEASE_WAIT)] == []
+
+
+def test_who_waits_again_because_his_worker_could_not_come_keeps_his_place_and_is_not_told_twice() -> None:
+    given = HandedToWorker("boss", JO, "WK1", 8)
+    failed = after(WAITING, HandedToFlex("boss"), given, EffectFailed("CH1/7/0", "add_participant", "refused"))
+    assert failed.conversation.waiting_since == WAITING.waiting_since
+    told = after(failed.conversation, NobodyAvailable(failed.conversation.turn))
     assert [keyed.effect for keyed in told.effects if keyed.effect == SendMessage(texts.PLEASE_WAIT)] == []
 
 

@@ -16,7 +16,20 @@ ACTS = (
         guards=("nobody_is_on_his_way", "is_here"),
         does=("remove_others", "leave_flex"),
     ),
-    Row("handed_to_worker", OPEN, None, guards=("nobody_is_on_his_way",), does=("claim_relief", "leave_flex_asked")),
+    Row(
+        "handed_to_worker",
+        ("routing",),
+        None,
+        guards=("nobody_is_on_his_way",),
+        does=("claim_relief", "back_to_queue", "leave_flex_asked"),
+    ),
+    Row(
+        "handed_to_worker",
+        ("greeting", "awaiting_choice", "with_worker"),
+        None,
+        guards=("nobody_is_on_his_way",),
+        does=("claim_relief", "leave_flex_asked"),
+    ),
     Row("handed_to_worker", STATES, None),
     Row(
         "handed_to_queue",

@@ -142,11 +142,12 @@ class FlexWorld(World):
         self.flex_fails(*self.in_flex["CH1/flex"].pop(0))
 
     def flex_fails(self, key: str, effect: IN_FLEX) -> None:
-        """He is where he was: who had to wait waits on, and is not told again."""
+        """He is where he was, unless somebody has come to him meanwhile: who had to wait waits on, and is not told
+        again."""
         stay = self.conversation.flex
         self.given_up |= {effect.flex_sid} if isinstance(effect, CloseInFlex) else set()
         self.tell(EffectFailed(key, snake_case(type(effect).__name__), "Flex refused it"))
-        if stay is not None and not stay.joined and self.conversation.flex is None:
+        if stay is not None and not stay.joined and self.conversation.flex is None and not self.conversation.workers:
             assert self.conversation.waiting_since == stay.queued_since
 
     def is_wanted(self, effect: IN_FLEX) -> bool:
