@@ -32,6 +32,8 @@ CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 # Between a name and its value, and between a field and the next, once they are taken apart.
 HALF, FIELD = b"\0", b"\1"
+BORDERS = bytes.maketrans(b"+=&", b" " + HALF + FIELD)
+NO_MARKS = bytes(set(range(256)) - set(b"=&"))
 SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -83,22 +85,19 @@ def split_form(body: bytes) -> Fields:
 
     Anything splits (https://url.spec.whatwg.org/#urlencoded-parsing); what may be read is `check_form`'s matter.
     """
-    fields = [field.replace(b"=", HALF, 1) for field in body.replace(b"+", b" ").split(b"&") if field]
-    quoted = FIELD.join(fields)
-    # All at once: to take each field apart by itself costs nearly twice as much.
+    marks = body.translate(None, NO_MARKS)
+    fields = (len(marks) + 1) // 2
+    quoted = body.translate(BORDERS)
+    # All at once: to take each field apart by itself costs twice as much.
     plain = unquote_to_bytes(quoted)
     # An escape that is one becomes a byte out of three; what is none stays as it is.
     is_whole = len(quoted) - len(plain) == 2 * quoted.count(b"%")
-    if HALF in body or FIELD in body or not _is_orderly(quoted, plain, len(fields)):
+    # One `=` in each field, as Twilio writes them, and no border that was none before.
+    if marks != b"=&" * (fields - 1) + b"=" or not plain.count(HALF) == fields == plain.count(FIELD) + 1:
         return _fields([half for field in body.split(b"&") if field for half in _halves(field)], is_whole=is_whole)
     # A border sorts before whatever a longer name goes on with, as the end of a name does.
     covered = b"".join(sorted(set(plain.split(FIELD)))).replace(HALF, b"")
     return Fields(plain.replace(FIELD, HALF).split(HALF), covered, is_whole)
-
-
-def _is_orderly(quoted: bytes, plain: bytes, fields: int) -> bool:
-    """Whether each field has its two halves, and no border came out of an escape."""
-    return quoted.count(HALF) == plain.count(HALF) == fields == plain.count(FIELD) + 1
 
 
 def _halves(field: bytes) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from storage import postgres as storage_postgres
 from storage.errors import DatabaseBusy, StorageError, VersionConflict
 from storage.postgres import driver_arguments, engine_of
 from storage.schema import conversation, history, inbox, meta, outbox
-from storage.shared_writer import SharedWriter
+from storage.shared_writer import CROWD, SharedWriter
 from storage.statements import PostgresSql
 from storage.unit import About, Unit
 from storage.writer import wall_clock
@@ -97,6 +97,30 @@ async def test_who_comes_while_others_are_still_coming_shares_their_commit(
     async with writing(shared_url) as writer:
         await asyncio.gather(*(come(writer, number) for number in range(30)))
         assert commits["commits"] == 1
+
+
+async def test_who_was_answered_with_many_and_comes_back_at_once_shares_the_next_commit(
+    commits: Counter[str], shared_url: str
+) -> None:
+    begun = asyncio.Event()
+
+    def first(unit: Unit) -> None:
+        begun.set()
+        note("begun")(unit)
+
+    async def come_twice(writer: SharedWriter, name: str) -> None:
+        await writer.run(note(name))
+        await asyncio.sleep(0.0005)
+        await writer.run(note(f"{name} again"))
+
+    async def come_meanwhile(writer: SharedWriter) -> None:
+        await begun.wait()
+        await asyncio.gather(*(writer.run(note(f"waits{n}")) for n in range(CROWD)))
+
+    async with writing(shared_url) as writer:
+        twice = [come_twice(writer, f"n{number}") for number in range(CROWD)]
+        await asyncio.gather(writer.run(first), *twice, come_meanwhile(writer))
+        assert commits["commits"] == 2
 
 
 async def test_a_bad_work_fails_alone_and_leaves_nothing_behind(one: SharedWriter) -> None:
