@@ -41,16 +41,27 @@ class About(NamedTuple):
 
 @dataclass(slots=True)
 class Stored:
-    """A conversation and how far it has been read. `read_version`: the version in the table, None for a new one."""
+    """A conversation and how far it has been read. `read`: as it stands in the table, None for a new one."""
 
     conversation: Conversation
-    read_version: int | None
+    read: Conversation | None
     service_sid: str | None = None
     friendly_name: str | None = None
     next_index: int = 0
     members_known: bool = False
     has_waiting: bool = False
     dirty: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is in the table, with another address pair."""
+        was, now = self.read, self.conversation
+        return was is not None and (was.address, was.proxy_address) != (now.address, now.proxy_address)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is in the table, with the same address pair."""
+        return self.read is not None and not self.moves
 
 
 @dataclass(slots=True)
@@ -250,24 +261,27 @@ class Unit:
 
     def _flush_conversations(self) -> None:
         changed = [stored for stored in self._known.values() if stored.dirty]
-        new = [_conversation_row(s) for s in changed if s.read_version is None]
-        old = [_conversation_row(s) | {"read": s.read_version} for s in changed if s.read_version is not None]
+        new = [_conversation_row(stored) for stored in changed if stored.read is None]
         if new:
             self.sql.many(_INSERT_CONVERSATION, new)
-        if old:
-            written = self.sql.many(_UPDATE_CONVERSATION, old)
-            if written != len(old):
-                raise VersionConflict(f"{len(old) - written} conversations were written by somebody else")
+        self._update(_UPDATE, [stored for stored in changed if stored.stays])
+        self._update(_UPDATE_WITH_PAIR, [stored for stored in changed if stored.moves])
         for stored in changed:
-            stored.read_version, stored.dirty = stored.conversation.version, False
+            stored.read, stored.dirty = stored.conversation, False
         self._written += changed
+
+    def _update(self, statement: Statement, changed: list[Stored]) -> None:
+        rows = [_conversation_row(stored) | {"read": stored.read.version} for stored in changed if stored.read]
+        if rows and (written := self.sql.many(statement, rows)) != len(rows):
+            raise VersionConflict(f"{len(rows) - written} conversations were written by somebody else")
 
 
 def stored_of(row: Any) -> Stored:
     """A row of the conversation table as it is kept in a unit."""
+    snapshot = codec.decode_conversation(row)
     return Stored(
-        conversation=codec.decode_conversation(row),
-        read_version=row.version,
+        conversation=snapshot,
+        read=snapshot,
         service_sid=row.service_sid,
         friendly_name=row.friendly_name,
         next_index=row.next_index,
@@ -347,18 +361,27 @@ _OF_ADDRESSES = Statement(
     )
 )
 _INSERT_CONVERSATION = inserting(conversation, "sid", "created_at", *_MUTABLE)
-_UPDATE_CONVERSATION = Statement(
-    lambda _words, row: (
-        update(conversation)
-        .where(conversation.c.sid == row["sid"], conversation.c.version == row["read"])
-        .values({name: row[name] for name in _MUTABLE})
-    ),
-    many={
-        "sid": conversation.c.sid.type,
-        "read": conversation.c.version.type,
-        **{name: conversation.c[name].type for name in _MUTABLE},
-    },
-)
+
+
+def _updating(*names: str) -> Statement:
+    """An UPDATE of these columns of conversations that still are at the version they were read at."""
+    return Statement(
+        lambda _words, row: (
+            update(conversation)
+            .where(conversation.c.sid == row["sid"], conversation.c.version == row["read"])
+            .values({name: row[name] for name in names})
+        ),
+        many={
+            "sid": conversation.c.sid.type,
+            "read": conversation.c.version.type,
+            **{name: conversation.c[name].type for name in names},
+        },
+    )
+
+
+# SQLite writes the index of a column anew that is named, whether it changes or not; an address pair hardly ever does.
+_UPDATE = _updating(*(name for name in _MUTABLE if name not in ("address", "proxy_address")))
+_UPDATE_WITH_PAIR = _updating(*_MUTABLE)
 _INSERT_HISTORY = inserting(history, *history.c.keys())
 _UPSERT_INBOX = inserting(
     inbox,
