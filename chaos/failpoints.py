@@ -16,16 +16,19 @@ from typing import get_args
 
 from chaos.frame import Figure, Scale
 from chaos.stage import HASTE, Stage, Story, stage
-from chaos.stories import bot_troubled, everything
+from chaos.stories import bot_troubled, everything, flexed, known
 from chaos.traps import Trap, found
-from states.effects import CloseConversation, Effect, RemoveParticipant
+from states import flexing
+from states.effects import CloseConversation, Effect, RemoveParticipant, SendTemplate
 from states.names import snake_case
 
 ROOT = Path(__file__).parents[1]
 ACTS = ("kill", "raise", "delay")
 # Only people who are signed in ask for these, and no story has any.
-ASKED_BY_PEOPLE = (RemoveParticipant, CloseConversation)
+ASKED_BY_PEOPLE = (RemoveParticipant, CloseConversation, SendTemplate)
 KINDS = tuple(snake_case(effect.__name__) for effect in get_args(Effect) if effect not in ASKED_BY_PEOPLE)
+# A refusal is left as a note.
+IN_FLEX = (*flexing.IN_FLEX, "leave_note")
 AT_A_START = ("start.before", "start.after", "recover")
 # Only a message is looked for before it is sent again.
 ONLY_FOR = {"probe": ("send_message",)}
@@ -50,6 +53,10 @@ class Case:
 
     def story(self) -> Story:
         """What is played. A bot that fails is not asked again: a customer waits for it."""
+        if self.kind == "find_last":
+            return known
+        if self.kind in IN_FLEX:
+            return flexed
         fails = (self.kind, self.act) == ("ask_bot", "raise") and self.point in ("call.before", "call.after")
         return bot_troubled if fails else everything
 

@@ -29,6 +29,7 @@ from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.records import Conversation
 from orchestrator.sandbox.sandbox import Sandbox
 from orchestrator.sandbox.server import start as start_sandbox
+from storage.codec import decode_conversation
 from storage.errors import StorageError
 from storage.opening import reading, upgrade
 from storage.schema import OPEN_STATUSES, conversation, history, inbox, outbox
@@ -158,8 +159,14 @@ class Stage:
         """Somebody closes the customer's conversation."""
         await self._post(f"/sandbox/conversations/{self.of(sender)[-1].sid}/close", {})
 
-    async def _post(self, path: str, body: object) -> int:
-        async with self._session.post(self._sandbox_url + path, json=body) as answer:
+    async def in_flex(self, path: str, body: object, method: str = "POST") -> None:
+        """Something happens in Flex, the other account."""
+        status = await self._post(f"/sandbox/flex/{path}", body, method)
+        if status >= 400:
+            raise Stuck(f"/sandbox/flex/{path} was answered {status}")
+
+    async def _post(self, path: str, body: object, method: str = "POST") -> int:
+        async with self._session.request(method, self._sandbox_url + path, json=body) as answer:
             return answer.status
 
     # What a story waits for
@@ -181,12 +188,12 @@ class Stage:
         ]
 
     def said(self, sender: str) -> Counter[str]:
-        """What the program said to a customer, in all his conversations."""
+        """What the program said to a customer, in all his conversations, be it under an agent's name."""
         return Counter(
             message.body or ""
             for it in self.of(sender)
             for message in it.messages.values()
-            if message.author == "system"
+            if transcripts.is_ours(message)
         )
 
     async def hears(self, sender: str, body: str, times: int = 1) -> None:
@@ -204,6 +211,25 @@ class Stage:
             return bool(self.of(sender)) and self._states().get(self.of(sender)[-1].sid) == state
 
         await self.until(reached)
+
+    async def reaches_flex(self, sender: str) -> str:
+        """Wait until Flex has the customer; the conversation's SID there."""
+
+        async def joined() -> bool:
+            return bool(self.of(sender)) and self._stay(self.of(sender)[-1].sid) is not None
+
+        await self.until(joined)
+        return str(self._stay(self.of(sender)[-1].sid))
+
+    def _stay(self, sid: str) -> str | None:
+        """The SID of the conversation in Flex that has this one's customer."""
+        try:
+            with reading(self.database) as connection:
+                rows = connection.execute(select(conversation).where(conversation.c.sid == sid))
+                stays = [decode_conversation(row).flex for row in rows]
+        except (StorageError, SQLAlchemyError):
+            return None
+        return next((stay.sid for stay in stays if stay is not None and stay.joined), None)
 
     def _states(self) -> dict[str, str]:
         try:

@@ -4,10 +4,12 @@ from collections import Counter
 
 from chaos.stage import Stage, Story, Stuck
 from orchestrator.adapters.menu_bot import INSTRUCTIONS, LOOKING_FOR_ANYONE, LOOKING_FOR_PERSON
-from states.texts import BOT_TROUBLE, PLEASE_WAIT, WELCOME
+from states.texts import BOT_TROUBLE, NOT_REACHABLE, PLEASE_WAIT, WELCOME
 
 MARIA, OTHER = "+15550100001", "+15550100007"
 GRACE = "grace@example.test"
+# An agent in Flex, and what he says.
+LIN, HELLO = "lin@flex.test", "This is Lin."
 FOUND_GRACE = LOOKING_FOR_PERSON.format(identity=GRACE)
 
 
@@ -81,6 +83,50 @@ async def everything(stage: Stage) -> None:
     await stage.until(stage.is_quiet)
     _was_told(stage, MARIA, WELCOME, INSTRUCTIONS, LOOKING_FOR_ANYONE, perhaps=PLEASE_WAIT)
     _was_told(stage, OTHER, WELCOME, FOUND_GRACE)
+
+
+async def known(stage: Stage) -> None:
+    """A customer asks for whom he talked to last; followed like everything."""
+    await stage.say(MARIA, f"Is {GRACE} there?")
+    await stage.reaches(MARIA, "with_worker")
+    await stage.until(stage.is_quiet)
+    await stage.close_conversation(MARIA)
+    await stage.reaches(MARIA, "closed")
+    await stage.say(MARIA, "LAST")
+    await stage.reaches(MARIA, "with_worker")
+    await _goes_on(stage)
+
+
+async def flexed(stage: Stage) -> None:
+    """Flex refuses a customer, then takes him, serves him and gives him back; followed like everything."""
+    await stage.say(MARIA, "Hello")
+    await stage.hears(MARIA, INSTRUCTIONS)
+    await stage.in_flex("faults", {"errors": {"400": 1}}, "PUT")
+    await stage.say(MARIA, "flex")
+    await stage.hears(MARIA, NOT_REACHABLE)
+    await stage.until(stage.is_quiet)
+    await stage.in_flex("faults", {}, "PUT")
+    await stage.say(MARIA, "flex")
+    there = await stage.reaches_flex(MARIA)
+    await stage.in_flex(f"conversations/{there}/join", {"identity": LIN})
+    await stage.in_flex(f"conversations/{there}/messages", {"author": LIN, "body": HELLO})
+    await stage.hears(MARIA, HELLO)
+    await stage.say(MARIA, "Where is my parcel?")
+    await stage.until(stage.is_quiet)
+    await stage.in_flex(f"conversations/{there}/leave", {"identity": LIN})
+    await stage.reaches(MARIA, "awaiting_choice")
+    await _goes_on(stage)
+    if stage.said(MARIA)[HELLO] != 1:
+        raise Stuck(f"the agent was heard {stage.said(MARIA)[HELLO]} times")
+
+
+async def _goes_on(stage: Stage) -> None:
+    """Another webhook, another customer, and what only a look finds."""
+    await stage.say(MARIA, "Thanks")
+    await stage.say(OTHER, "Hello")
+    await stage.hears(OTHER, INSTRUCTIONS)
+    await stage.say_unheard(MARIA, "Goodbye")
+    await stage.until(stage.is_quiet)
 
 
 async def bot_troubled(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from orchestrator.sandbox.records import Conversation
+from orchestrator.sandbox.records import Conversation, Message
 from orchestrator.verifying import Stores, replayed, verify
 from states.conversation import Conversation as Decided
 from states.names import ConversationSid
@@ -58,6 +58,11 @@ def written(world: Iterable[Conversation]) -> dict[str, str]:
     }
 
 
+def is_ours(message: Message) -> bool:
+    """Whether the program said it, be it under somebody else's name."""
+    return message.author == "system" or '"expert_hub"' in message.attributes
+
+
 def heard(connection: Connection) -> Counter[str]:
     """How often each customer's message was decided, by SID."""
     rows = connection.execute(select(history.c.event).where(history.c.trigger == "message_received")).scalars()
@@ -74,7 +79,7 @@ def heard_once(connection: Connection, world: Iterable[Conversation]) -> Iterato
 
 def answered_once(connection: Connection, world: Iterable[Conversation]) -> Iterator[str]:
     """What we said stands in the transcripts, each effect's message once, and each question has one answer."""
-    ours = [message for it in world for message in it.messages.values() if message.author == "system"]
+    ours = [message for it in world for message in it.messages.values() if is_ours(message)]
     tags = Counter(json.loads(message.attributes)["expert_hub"]["key"] for message in ours)
     rows = connection.execute(select(outbox.c.key, outbox.c.status).where(outbox.c.kind == "send_message"))
     for key, status in rows:

@@ -14,6 +14,9 @@ async def test_death_surprise_and_delay_at_a_failpoint_leave_no_trace() -> None:
             failpoints.Case("settle.before", "send_message", "raise"),
             failpoints.Case("recover", "add_participant", "kill"),
             failpoints.Case("call.after", "ask_bot", "raise"),
+            failpoints.Case("call.after", "invite_flex", "kill"),
+            failpoints.Case("settle.before", "leave_note", "raise"),
+            failpoints.Case("commit.after", "find_last", "delay"),
         ):
             assert await failpoints.run(here, case) == []
 
