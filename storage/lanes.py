@@ -109,7 +109,7 @@ class Lanes:
             "last_error": None,
             "due_at": self.now,
         }
-        ours = {"key": due.key, "attempt": due.attempts, "owner": due.owner}
+        ours = {"key": due.key, "attempt": due.attempts, "owner": due.owner, "was": "running"}
         self._closings.append({**ours, **blank, **changes})
         self._freed.add(due.lane)
         self.touched.add(due.conversation_sid)
@@ -278,7 +278,8 @@ _CLOSE = Statement(
         update(outbox)
         .where(
             outbox.c.key == row["key"],
-            outbox.c.status == literal_column("'running'"),
+            # By its key: told in so many words, PostgreSQL would look for it among all that are open.
+            outbox.c.status == row["was"],
             outbox.c.attempts == row["attempt"],
             outbox.c.owner == row["owner"],
         )
@@ -291,7 +292,11 @@ _CLOSE = Statement(
             last_error=row["last_error"],
         )
     ),
-    many={"attempt": outbox.c.attempts.type, **{name: outbox.c[name].type for name in _CLOSED}},
+    many={
+        "attempt": outbox.c.attempts.type,
+        "was": outbox.c.status.type,
+        **{name: outbox.c[name].type for name in _CLOSED},
+    },
 )
 _START = Statement(
     lambda _words, row: (

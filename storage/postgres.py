@@ -4,7 +4,7 @@ Commands are synchronous and so is Alembic: what they do runs inside `run_sync`,
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -23,6 +23,10 @@ CONNECT_S, LET_GO_S = 3.0, 0.5
 # A replica that was frozen inside a transaction holds its locks until the server ends its session: sooner than anybody
 # who waits for them gives up, and that is sooner than Twilio does (5 s).
 IDLE_IN_TRANSACTION_MS, LOCK_MS, STATEMENT_MS = 1_500, 3_000, 10_000
+# A statement is planned a few times, and then no more until its tables are analyzed. In a young database it is planned
+# while they are all but empty, and would read them from end to end for every webhook of a first storm. Whatever the
+# writer asks is found by an index, for each row by itself.
+BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 # Migrations and commands that write hold this, one at a time; any number will do, as long as it stays the same.
 COMMAND_LOCK = 7_305_446_126_981_377_013
 # The driver's connections of each engine.
@@ -92,15 +96,18 @@ def _name(error: Exception) -> str:
     return f"SQLSTATE {state_of(error)}" if state_of(error) else type(origin).__name__
 
 
-def engine_of(url: str, *, read_only: bool = False, connections: int = 4) -> AsyncEngine:
+def engine_of(
+    url: str, *, read_only: bool = False, connections: int = 4, planning: Mapping[str, str] | None = None
+) -> AsyncEngine:
     """An engine whose sessions are never waited for without an end; what is `read_only` sees one moment in each
-    transaction."""
+    transaction. `planning`: parameters for the planner."""
     settings = {
         "application_name": "expert-hub",
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
         "lock_timeout": str(LOCK_MS),
         "statement_timeout": str(STATEMENT_MS),
         "jit": "off",
+        **(planning or {}),
     }
     if read_only:
         settings["default_transaction_read_only"] = "on"

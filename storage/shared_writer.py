@@ -22,6 +22,7 @@ from storage import conversations
 from storage.errors import StorageError
 from storage.failpoints import reached
 from storage.postgres import (
+    BY_INDEX,
     CONNECT_S,
     Trouble,
     as_storage_error,
@@ -62,7 +63,7 @@ class SharedWriter(Batches):
 
     def __init__(self, url: str, clock: Callable[[], int]) -> None:
         super().__init__()
-        self._engine = engine_of(url, connections=SIDE_BY_SIDE + 1)
+        self._engine = engine_of(url, connections=SIDE_BY_SIDE + 1, planning=BY_INDEX)
         self._clock = clock
         self._ahead_ms = 0
         self._works: deque[tuple[float, Work]] = deque()
