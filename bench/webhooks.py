@@ -61,7 +61,8 @@ async def _waits(load: Load, hub: Server, floor: Server, letters: Letters, secon
     requests = letters.prepared(round(OPEN_PER_S * seconds))
     low = await load(floor.url, requests, OPEN_PER_S)
     high = await load(hub.url, requests, OPEN_PER_S)
-    progress(f"  {load.__name__}: {high.quantile(0.5) * 1e3:.2f} against {low.quantile(0.5) * 1e3:.2f} ms")
+    refused = f", {low.refused + high.refused} refused" if low.refused + high.refused else ""
+    progress(f"  {load.__name__}: {high.quantile(0.5) * 1e3:.2f} against {low.quantile(0.5) * 1e3:.2f} ms{refused}")
     return high.quantile(0.5) / low.quantile(0.5)
 
 

@@ -6,7 +6,6 @@ received: Host, X-Forwarded-* and an absolute request target have no say in it.
 """
 
 from collections.abc import Sequence
-from itertools import compress
 
 from aiohttp import web
 
@@ -70,6 +69,7 @@ def _insist(genuine: bool) -> None:
 
 
 def _refuse_other_accounts(fields: Fields, account_sid: str) -> None:
-    accounts = set(compress(fields.halves[1::2], map(b"AccountSid".__eq__, fields.halves[::2])))
+    pairs = zip(fields.halves[::2], fields.halves[1::2], strict=True)
+    accounts = {value for name, value in pairs if name == b"AccountSid"}
     if not accounts <= {b"", account_sid.encode()}:
         raise SignatureMismatch("the AccountSid is another account's")

@@ -58,11 +58,6 @@ class Stored:
         was, now = self.read, self.conversation
         return was is not None and (was.address, was.proxy_address) != (now.address, now.proxy_address)
 
-    @property
-    def stays(self) -> bool:
-        """Whether it is in the table, with the same address pair."""
-        return self.read is not None and not self.moves
-
 
 @dataclass(slots=True)
 class Unit:
@@ -264,16 +259,16 @@ class Unit:
         new = [_conversation_row(stored) for stored in changed if stored.read is None]
         if new:
             self.sql.many(_INSERT_CONVERSATION, new)
-        self._update(_UPDATE, [stored for stored in changed if stored.stays])
-        self._update(_UPDATE_WITH_PAIR, [stored for stored in changed if stored.moves])
+        old = [stored for stored in changed if stored.read is not None]
+        self._update(_UPDATE, [stored for stored in old if not stored.moves])
+        self._update(_UPDATE_WITH_PAIR, [stored for stored in old if stored.moves])
         for stored in changed:
             stored.read, stored.dirty = stored.conversation, False
         self._written += changed
 
     def _update(self, statement: Statement, changed: list[Stored]) -> None:
-        rows = [_conversation_row(stored) | {"read": stored.read.version} for stored in changed if stored.read]
-        if rows and (written := self.sql.many(statement, rows)) != len(rows):
-            raise VersionConflict(f"{len(rows) - written} conversations were written by somebody else")
+        if changed and (written := self.sql.many(statement, list(map(_conversation_row, changed)))) != len(changed):
+            raise VersionConflict(f"{len(changed) - written} conversations were written by somebody else")
 
 
 def stored_of(row: Any) -> Stored:
@@ -296,6 +291,7 @@ def _conversation_row(stored: Stored) -> dict[str, Any]:
         "sid": snapshot.sid,
         "state": snapshot.state,
         "version": snapshot.version,
+        "read": None if stored.read is None else stored.read.version,
         "address": snapshot.address,
         "proxy_address": snapshot.proxy_address,
         "waiting_since": snapshot.waiting_since if snapshot.state == "routing" else None,

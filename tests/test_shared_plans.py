@@ -1,18 +1,21 @@
 """How PostgreSQL goes about what the writer asks, in a database so young that its tables are all but empty: a plan that
 is made then is kept through the first storm."""
 
+import pkgutil
 import re
+from importlib import import_module
 
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
-from storage import lanes, looks, past, pruning, relationships, silences, talk, unit
+import storage
+from storage import lanes
 from storage.shared_writer import SharedWriter
 from storage.statements import Statement
 from storage.unit import Unit
 
-MODULES = (lanes, looks, past, pruning, relationships, silences, talk, unit)
+MODULES = [import_module(f"storage.{found.name}") for found in pkgutil.iter_modules(storage.__path__)]
 STATEMENTS = [
     pytest.param(statement, id=f"{module.__name__}.{name}")
     for module in MODULES
