@@ -119,10 +119,9 @@ def _departure(fact: ParticipantGone, conversation: Conversation, known: Knowled
         return WorkerLeft(fact.participant_sid, fact.identity)
     if fact.identity is None or fact.participant_sid == conversation.customer_sid:
         return None
-    workers = known.people if known.workers is None else known.workers
-    if fact.identity.casefold() in (*awaited(conversation), *workers):
-        return WorkerLeft(fact.participant_sid, fact.identity)
-    return None
+    # His joining may be told after this, and then he must be known to be gone.
+    is_worker = _is_worker(fact.identity, conversation, known)
+    return WorkerLeft(fact.participant_sid, fact.identity) if is_worker else None
 
 
 def awaited(conversation: Conversation) -> set[str]:

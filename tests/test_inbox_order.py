@@ -255,6 +255,17 @@ def test_workers_seen_join_and_leave(store: Store) -> None:
     assert store.take(*told_late) == [False, False]
 
 
+def test_a_worker_who_left_before_anybody_knew_him_does_not_join_when_that_is_told_late(store: Store) -> None:
+    """As in the first moments after a start, when TaskRouter has not been asked yet."""
+    unread = Knowledge(frozenset())
+    store.take(started(), message(0))
+    assert store.take(ParticipantGone(ParticipantSid(sid("MB", 2)), WORKER), known=unread) == [True]
+    assert [row["kind"] for row in waiting(store)] == ["participant_gone"]
+    store.look(members=[customer()])
+    store.take(member(WORKER, 2))
+    assert (snapshot(store).state, waiting(store)) == ("awaiting_choice", [])
+
+
 def test_a_worker_who_joined_while_the_look_was_under_way_has_not_left(store: Store) -> None:
     store.take(started(), message(0))
     listed_before = [customer()]

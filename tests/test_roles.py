@@ -230,6 +230,30 @@ def test_a_worker_whose_joining_was_not_told_yet_leaves() -> None:
     assert event_of(ParticipantGone(ADAS, ADA.upper()), SMS, TEAM) == WorkerLeft(ADAS, ADA.upper())
 
 
+@pytest.mark.parametrize("conversation", [FRESH, SMS, CHAT])
+def test_whether_a_worker_left_whose_joining_was_not_told_is_looked_up(conversation: Conversation) -> None:
+    """Else one who left before the workers were first read would be taken for present when his joining is told."""
+    unread = Knowledge(frozenset())
+    with pytest.raises(Unsure):
+        event_of(ParticipantGone(ADAS, ADA), conversation, unread)
+    assert event_of(ParticipantGone(ADAS, ADA), conversation, TEAM_ASKED) == WorkerLeft(ADAS, ADA)
+    assert event_of(ParticipantGone(OTHERS, "maria"), conversation, TEAM_ASKED) is None
+
+
+@pytest.mark.parametrize("known", [NO_TASKROUTER, NO_TASKROUTER_ASKED])
+def test_without_taskrouter_who_leaves_a_channel_customer_was_a_worker(known: Knowledge) -> None:
+    assert event_of(ParticipantGone(ADAS, ADA), SMS, known) == WorkerLeft(ADAS, ADA)
+
+
+@pytest.mark.parametrize("conversation", [FRESH, CHAT])
+def test_without_taskrouter_who_leaves_nobody_of_a_channel_is_looked_up_and_was_a_customer(
+    conversation: Conversation,
+) -> None:
+    with pytest.raises(Unsure):
+        event_of(ParticipantGone(OTHERS, ADA), conversation, NO_TASKROUTER)
+    assert event_of(ParticipantGone(OTHERS, ADA), conversation, NO_TASKROUTER_ASKED) is None
+
+
 @pytest.mark.parametrize("known", EVERYBODY)
 @pytest.mark.parametrize("fact", [ParticipantGone(MARIAS), ParticipantGone(MARIAS, "maria"), ParticipantGone(OTHERS)])
 def test_a_customer_who_leaves_is_nothing_to_decide(fact: ParticipantGone, known: Knowledge) -> None:
