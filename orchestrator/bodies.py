@@ -7,7 +7,8 @@ multipart, and waits for ever for a body that drips. Here every such body is ref
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Literal, NamedTuple, TypeVar, overload
@@ -71,13 +72,19 @@ def _bounded(body: T, limit: int) -> T:
 
 
 class Fields(NamedTuple):
-    """A body's decoded fields. `halves`: names and values in turn, empty values kept; `covered`: what a signature
-    covers of them (names sorted, each followed by its value, what comes twice once); `is_whole`: no percent escape is
-    broken."""
+    """A body's decoded fields. `pairs`: each once, a name, a NUL and a value, in the order of their bytes; `covered`:
+    what a signature covers of them, by name, each followed by its value; `is_whole`: no percent escape is broken."""
 
-    halves: list[bytes]
+    pairs: list[bytes]
     covered: bytes
     is_whole: bool = True
+
+    def values_of(self, name: bytes) -> set[bytes]:
+        """All the values that come under a name."""
+        begins = name + HALF
+        first = bisect_left(self.pairs, begins)
+        found = self.pairs[first : bisect_left(self.pairs, name + FIELD, first)]
+        return {pair.removeprefix(begins) for pair in found}
 
 
 def split_form(body: bytes) -> Fields:
@@ -94,22 +101,21 @@ def split_form(body: bytes) -> Fields:
     is_whole = len(quoted) - len(plain) == 2 * quoted.count(b"%")
     # One `=` in each field, as Twilio writes them, and no border that was none before.
     if marks != b"=&" * (fields - 1) + b"=" or not plain.count(HALF) == fields == plain.count(FIELD) + 1:
-        return _fields([half for field in body.split(b"&") if field for half in _halves(field)], is_whole=is_whole)
+        return _fields([_halves(field) for field in body.split(b"&") if field], is_whole=is_whole)
     # A border sorts before whatever a longer name goes on with, as the end of a name does.
-    covered = b"".join(sorted(set(plain.split(FIELD)))).replace(HALF, b"")
-    return Fields(plain.replace(FIELD, HALF).split(HALF), covered, is_whole)
+    pairs = sorted(set(plain.split(FIELD)))
+    return Fields(pairs, b"".join(pairs).replace(HALF, b""), is_whole)
 
 
-def _halves(field: bytes) -> Iterator[bytes]:
+def _halves(field: bytes) -> tuple[bytes, bytes]:
     name, _, value = field.replace(b"+", b" ").partition(b"=")
-    yield unquote_to_bytes(name)
-    yield unquote_to_bytes(value)
+    return unquote_to_bytes(name), unquote_to_bytes(value)
 
 
-def _fields(halves: list[bytes], *, is_whole: bool = True) -> Fields:
+def _fields(halves: Iterable[tuple[bytes, bytes]], *, is_whole: bool = True) -> Fields:
     """These names and values, whatever is in them."""
-    pairs = set(zip(halves[::2], halves[1::2], strict=True))
-    return Fields(halves, b"".join(chain.from_iterable(sorted(pairs))), is_whole)
+    found = sorted(set(halves))
+    return Fields(sorted(map(HALF.join, found)), b"".join(chain.from_iterable(found)), is_whole)
 
 
 def check_form(body: bytes, fields: Fields, content_type: str | None) -> None:
@@ -134,7 +140,7 @@ def parse_json(body: bytes) -> Fields:
         if not isinstance(members, tuple):
             raise MalformedWebhook("the body is no JSON object")
         scalars = ((name, value) for name, value in members if isinstance(value, str | bool))
-        return _fields([half.encode() for name, value in scalars for half in (name, _text(value))])
+        return _fields([(name.encode(), _text(value).encode()) for name, value in scalars])
     except (ValueError, RecursionError):
         raise MalformedWebhook("the body is no JSON in UTF-8") from None
 
@@ -170,14 +176,14 @@ class Form(Mapping[str, str]):
             self._ambiguous = {name for name, value in zip(names, values, strict=True) if self._values[name] != value}
 
     @classmethod
-    def decoded(cls, halves: list[bytes]) -> "Form":
-        """The form of these names and values. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
+    def of(cls, fields: Fields) -> "Form":
+        """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
         try:
             # All at once; no character goes beyond its field.
-            plain = HALF.join(halves).decode().split("\0") if halves else []
+            plain = HALF.join(fields.pairs).decode().split("\0") if fields.pairs else []
         except UnicodeDecodeError:
             raise MalformedWebhook("a field is not UTF-8") from None
-        if len(plain) != len(halves):
+        if len(plain) != 2 * len(fields.pairs):
             raise MalformedWebhook("a field has a NUL in it")
         return cls(plain[::2], plain[1::2])
 

@@ -60,7 +60,7 @@ async def _fields(request: web.Request, settings: Settings) -> dict[str, Any]:
     if bodies.media_type(content_type) != bodies.JSON:
         fields = bodies.split_form(body)
         bodies.check_form(body, fields, content_type)
-        return dict(Form.decoded(fields.halves))
+        return dict(Form.of(fields))
     return _object(body, "The body")
 
 

@@ -46,7 +46,7 @@ async def verified_form(
         _insist(verify(url, fields.covered, signature, tokens))
         _refuse_other_accounts(fields, account_sid)
         bodies.check_form(body, fields, content_type)
-    return Form.decoded(fields.halves)
+    return Form.of(fields)
 
 
 def _target(raw_path: str) -> str:
@@ -69,7 +69,5 @@ def _insist(genuine: bool) -> None:
 
 
 def _refuse_other_accounts(fields: Fields, account_sid: str) -> None:
-    pairs = zip(fields.halves[::2], fields.halves[1::2], strict=True)
-    accounts = {value for name, value in pairs if name == b"AccountSid"}
-    if not accounts <= {b"", account_sid.encode()}:
+    if not fields.values_of(b"AccountSid") <= {b"", account_sid.encode()}:
         raise SignatureMismatch("the AccountSid is another account's")

@@ -5,7 +5,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
@@ -104,6 +104,10 @@ async def test_a_client_that_leaves_in_the_middle_troubles_nobody(server: TestSe
     assert await send(server, "Content-Length: 1", b"x") == (200, "1")
 
 
+def pairs_of(form: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    return sorted({b"\0".join(pair) for pair in form})
+
+
 def checked(body: bytes, content_type: str | None) -> None:
     check_form(body, split_form(body), content_type)
 
@@ -112,15 +116,15 @@ def checked(body: bytes, content_type: str | None) -> None:
 def test_whatever_is_urlencoded_comes_back(form: list[tuple[str, str]]) -> None:
     body = urlencode(form).encode()
     checked(body, "application/x-www-form-urlencoded; charset=utf-8")
-    assert split_form(body).halves == [half.encode() for field in form for half in field]
+    assert split_form(body).pairs == pairs_of((name.encode(), value.encode()) for name, value in form)
 
 
 @given(st.text(st.sampled_from("ab=&+%0aFf;#"), max_size=30))
 def test_it_splits_as_the_standard_library_does(body: str) -> None:
     theirs = parse_qsl(body, keep_blank_values=True, errors="surrogateescape")
-    assert split_form(body.encode()).halves == [
-        half.encode("utf-8", "surrogateescape") for field in theirs for half in field
-    ]
+    assert split_form(body.encode()).pairs == pairs_of(
+        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")) for name, value in theirs
+    )
 
 
 # Among them what the fields are held apart by while they are decoded.
@@ -133,7 +137,10 @@ def test_whatever_is_in_them_no_field_runs_into_another(body: bytes) -> None:
     fields = [field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&") if field]
     pairs = [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in fields]
     found = split_form(body)
-    assert found.halves == [half for pair in pairs for half in pair]
+    assert found.pairs == pairs_of(pairs)
+    for name in {name for name, _value in pairs}:
+        # What has a border in it is refused before it is read; until then a piece of its name may pass for its value.
+        assert found.values_of(name) >= {value for told, value in pairs if told == name}
     assert found.covered == b"".join(name + value for name, value in sorted(set(pairs)))
     assert found.is_whole is (re.search(rb"%(?![0-9A-Fa-f]{2})", body) is None)
 
@@ -181,14 +188,14 @@ def test_a_broken_percent_escape_is_malformed(body: bytes) -> None:
 @pytest.mark.parametrize("value", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"a\0b", b"\xf0\x9f\x98"])
 def test_a_field_that_is_no_text_is_malformed(value: bytes) -> None:
     with pytest.raises(MalformedWebhook):
-        Form.decoded([b"Body", value])
+        Form.of(Fields([b"Body\0" + value], b""))
     with pytest.raises(MalformedWebhook):
-        Form.decoded([value, b"x"])
+        Form.of(Fields([value + b"\0x"], b""))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_any_other_text_is_kept_as_it_is(text: str) -> None:
-    assert Form.decoded([b"Body", text.encode()])["Body"] == text
+    assert Form.of(Fields([b"Body\0" + text.encode()], b""))["Body"] == text
 
 
 def test_an_empty_value_counts_as_absent() -> None:
@@ -232,9 +239,9 @@ def test_a_json_object_is_a_form_of_its_scalars() -> None:
     body = json.dumps(
         {"Body": "☕", "Index": 3, "Rate": 1.5, "Flag": True, "None": None, "List": [1], "Object": {"a": 1}}
     )
-    form = Form.decoded(parse_json(body.encode()).halves)
+    form = Form.of(parse_json(body.encode()))
     assert dict(form) == {"Body": "☕", "Index": "3", "Rate": "1.5", "Flag": "true"}
-    form = Form.decoded(parse_json(b'{"Body": "a", "Body": "b"}').halves)
+    form = Form.of(parse_json(b'{"Body": "a", "Body": "b"}'))
     with pytest.raises(MalformedWebhook, match="twice"):
         form.get("Body")
 
@@ -262,4 +269,4 @@ def test_what_is_no_json_object_in_utf_8_is_malformed(body: bytes) -> None:
 @given(st.binary(max_size=60), st.sampled_from([split_form, parse_json]))
 def test_no_bytes_raise_anything_else(body: bytes, parse: Callable[[bytes], Fields]) -> None:
     with suppress(MalformedWebhook):
-        Form.decoded(parse(body).halves)
+        Form.of(parse(body))
