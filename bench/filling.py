@@ -6,10 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, String, Table, Text, func, insert, select, update
 
+from bench.letters import local_number, sid
 from storage.opening import writing
 from storage.schema import conversation, history, inbox, outbox
 
 STEP = 20_000
+# Far from the numbers of the conversations that webhooks tell of.
+SIDE = 2 * 10**9
 TABLES = (conversation, history, inbox, outbox)
 
 
@@ -30,18 +33,19 @@ def fill(database: Path, how_many: int, progress: Callable[[int], None]) -> None
 
 def _copy(connection: Connection, table: Table, template: tuple[str, str], first: int, end: int) -> None:
     """One copy of the template's rows, with another SID and another address, for each number from `first` to `end`."""
-    numbers = func.json_each(json.dumps(list(range(first, end)))).table_valued("value", joins_implicitly=True)
-    sid, address = template
-    fresh_sid, fresh_address = (func.printf(form, numbers.c.value) for form in ("CHfff%029x", "+1666%07d"))
+    pairs = [(sid("CH", SIDE + number), f"+1666{local_number(number)}") for number in range(first, end)]
+    copies = func.json_each(json.dumps(pairs)).table_valued("value", joins_implicitly=True)
+    old_sid, old_address = template
+    new_sid, new_address = (func.json_extract(copies.c.value, f"$[{place}]") for place in (0, 1))
     own = [column for column in table.columns if column.name not in ("id", "seq")]
     copied = [
-        func.replace(func.replace(column, sid, fresh_sid), address, fresh_address)
+        func.replace(func.replace(column, old_sid, new_sid), old_address, new_address)
         if isinstance(column.type, String | Text)
         else column
         for column in own
     ]
     of = table.c.sid if table is conversation else table.c.conversation_sid
-    connection.execute(insert(table).from_select([column.name for column in own], select(*copied).where(of == sid)))
+    connection.execute(insert(table).from_select([column.name for column in own], select(*copied).where(of == old_sid)))
 
 
 def size_bytes(database: Path) -> int:

@@ -1,11 +1,13 @@
 """Signed webhooks, made before they are needed: conversations nobody has heard of, and the first message in each.
 
 Each is what Twilio sends for a customer's SMS, with the fields and headers of its webhooks. The message comes a while
-after its conversation, for Twilio sends it when the webhook before it has been answered.
+after its conversation, for Twilio sends it when the webhook before it has been answered. SIDs and numbers are spread like
+Twilio's: in ascending ones a batch would share pages of the database that it shares with nobody in life.
 """
 
 from collections import deque
 from collections.abc import Mapping
+from hashlib import blake2b
 from itertools import count
 from urllib.parse import urlencode
 
@@ -63,7 +65,7 @@ def _common(event: str, number: int) -> dict[str, str]:
         "ChatServiceSid": seeds.CHAT_SERVICE_SID,
         "Source": "SMS",
         "RetryCount": "0",
-        "ConversationSid": f"CH{number:032x}",
+        "ConversationSid": sid("CH", number),
         "MessagingServiceSid": seeds.MESSAGING_SERVICE_SID,
         "Attributes": "{}",
         "DateCreated": AT,
@@ -81,13 +83,23 @@ def _conversation(number: int) -> dict[str, str]:
 def _message(number: int) -> dict[str, str]:
     return {
         **_common("onMessageAdded", number),
-        "MessageSid": f"IM{number:032x}",
-        "ParticipantSid": f"MB{number:032x}",
+        "MessageSid": sid("IM", number),
+        "ParticipantSid": sid("MB", number),
         "Index": "0",
         "Author": _address(number),
         "Body": "Hello, is anybody there? I should like to know when my order arrives.",
     }
 
 
+def sid(kind: str, number: int) -> str:
+    """A SID of a kind (`CH`) as random as Twilio's, and always the same one for a number."""
+    return kind + blake2b(f"{kind}{number}".encode(), digest_size=16).hexdigest()
+
+
+def local_number(number: int) -> str:
+    """Seven digits, other ones for each of ten million numbers in a row, and in no order."""
+    return f"{number * 7_654_321 % 10**7:07d}"
+
+
 def _address(number: int) -> str:
-    return f"+1555{number % 10**7:07d}"
+    return f"+1555{local_number(number)}"
