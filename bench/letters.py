@@ -1,8 +1,8 @@
 """Signed webhooks, made before they are needed: conversations nobody has heard of, and the first message in each.
 
 Each is what Twilio sends for a customer's SMS, with the fields and headers of its webhooks. The message comes a while
-after its conversation, for Twilio sends it when the webhook before it has been answered. SIDs and numbers are spread like
-Twilio's: in ascending ones a batch would share pages of the database that it shares with nobody in life.
+after its conversation, for Twilio sends it when the webhook before it has been answered. SIDs and numbers come in no
+order, as Twilio's do: the webhooks of a batch would share pages of the database, in ascending ones, that they do not.
 """
 
 from collections import deque
