@@ -9,20 +9,19 @@ import asyncio
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DatabaseError
 
 from chaos.frame import Figure, Scale
-from orchestrator.verifying import Stores, verify
+from orchestrator.verifying import Stores, known_keys, verify
 from storage.opening import upgrade
 
 CUTS, WEBHOOKS = 2_000, 1_200
@@ -198,21 +197,22 @@ def _sectors(record: Record) -> Iterator[Record]:
 
 def _examine(path: Path, acknowledged: set[str], where: str, trial: Trial) -> None:
     """Open what is left as the service would, and hold it against every promise that has no time in it."""
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            answer = connection.execute("PRAGMA quick_check").fetchone()[0]
-            keys = {row[0] for row in connection.execute("SELECT key FROM inbox")}
-    except sqlite3.DatabaseError as error:
-        trial.violations.append(f"{where}: {error}")
-        return
-    if answer != "ok":
-        trial.violations.append(f"{where}: {answer}")
-    missing = acknowledged - keys
-    trial.missing += len(missing)
-    if missing:
-        trial.violations.append(f"{where}: {len(missing)} acknowledged webhooks missing")
     engine = create_engine(f"sqlite+pysqlite:///{path}")
-    with engine.connect() as connection:
-        for check, found in verify(Stores(connection, now=0)).items():
-            trial.violations += [f"{where}: {check}: {line}" for line in found]
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            answer = connection.exec_driver_sql("PRAGMA quick_check").scalar()
+            missing = acknowledged - known_keys(connection)
+            broken = [
+                f"{check}: {line}" for check, found in verify(Stores(connection, now=0)).items() for line in found
+            ]
+    except DatabaseError as error:
+        trial.violations.append(f"{where}: {error.orig}")
+        return
+    finally:
+        engine.dispose()
+    if answer != "ok":
+        broken.append(str(answer))
+    if missing:
+        broken.append(f"{len(missing)} acknowledged webhooks missing")
+    trial.missing += len(missing)
+    trial.violations += [f"{where}: {line}" for line in broken]

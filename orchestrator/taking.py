@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import structlog
 from msgspec.structs import replace
 
-from orchestrator.replays import was_taken
+from orchestrator.replays import needs_no_key, was_taken
 from states.decide import decide
 from states.events import ConversationClosed, ConversationStarted, Event, MessageReceived
 from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
@@ -67,8 +67,6 @@ def take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> 
         return False
     stored = unit.open(report.conversation_sid, report.service_sid)
     if row is None and was_taken(unit, stored, report.fact):
-        # From now on its key says so again.
-        unit.record(**_row_of(stored, report, unit.now), status="done", event="")
         return False
     _note_origin(unit, stored, report.fact)
     tries = 0 if row is None else row["tries"]
@@ -148,6 +146,8 @@ def _admit(unit: Unit, stored: Stored, report: Report, event: Event | None, trie
         _keep(unit, stored, report, tries + 1, error)
         return False
     version = unit.apply(stored, decision, event)
+    if needs_no_key(report.fact) and unit.inbox_row(report.key) is None:
+        return True
     # The history has the event and what kind it is of; the inbox only remembers that its key was taken.
     row = _row_of(stored, report, unit.now)
     row["kind"] = ""

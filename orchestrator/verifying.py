@@ -133,9 +133,21 @@ def nothing_is_stuck(stores: Stores) -> Iterator[str]:
     yield from (f"{key}: waits and nothing happens" for key in stores.connection.execute(waiting).scalars())
 
 
+def known_keys(connection: Connection) -> set[str]:
+    """The keys of all webhooks that were taken in, as far as they tell of messages, participants and beginnings."""
+    keys = set(connection.execute(select(inbox.c.key)).scalars())
+    told = select(history.c.conversation_sid, history.c.event).where(
+        history.c.trigger.in_(["conversation_started", "message_received"])
+    )
+    for sid, event in connection.execute(told):
+        message_sid = getattr(codec.decode(event), "message_sid", None)
+        keys.add(f"onConversationAdded/{sid}" if message_sid is None else f"onMessageAdded/{message_sid}")
+    return keys
+
+
 def acknowledged_is_kept(stores: Stores) -> Iterator[str]:
-    """Each webhook that was answered 200 has its row in the inbox, for as long as rows are kept."""
-    keys = set(stores.connection.execute(select(inbox.c.key)).scalars())
+    """Each webhook that was answered 200 has its row in the inbox, for as long as rows are kept, or in history."""
+    keys = known_keys(stores.connection)
     for entry in _kept(stores):
         form = entry["form"]
         name = _FACT_SID.get(form.get("EventType", ""))

@@ -1,4 +1,4 @@
-"""The past: what a conversation's history has of a fact, whose key may have been pruned."""
+"""The past: what a conversation's history has of a fact that has no key, or whose key may have been pruned."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,7 @@ from storage.unit import Unit
 def has_decided(unit: Unit, sid: str, triggers: Iterable[str], holding: str = "") -> bool:
     """Whether a conversation has a decision on one of these triggers whose event holds this text. Reads the history of
     that conversation, and is therefore not for the usual way of a webhook."""
+    unit.write_history()
     found = unit.sql.one(_DECIDED, sid=sid, triggers=unit.sql.words.listed(triggers), holding=holding)
     return found is not None
 

@@ -4,8 +4,8 @@
   lower one is accounted for; `members_known`: nobody can be in it unheard of; `has_waiting`: the inbox holds undecided
   events).
 - `history`: one row per decision, numbered from 1 without gaps: enough to decide again, and to explain.
-- `inbox`: one row per accepted event under its idempotency key, until long after it was decided; `waiting` ones are
-  decided later.
+- `inbox`: accepted events under their idempotency keys, until long after they were decided; `waiting` ones are decided
+  later; what history alone knows again has no row (docs/decisions/0012).
 - `look`: something was or will be published here: due after a grace, gone when the message came by itself; `whole`
   ones look at the participants and the state too.
 - `outbox`: one row per effect, in its lane, with its status, until long after it is done.

@@ -222,7 +222,8 @@ class Unit:
         if key in self._read:
             return self._read[key]
         row = self.sql.one(_INBOX, keys=self.sql.words.listed([key]))
-        return None if row is None else dict(row._asdict())
+        self._read[key] = None if row is None else row._asdict()
+        return self._read[key]
 
     def record(self, **row: Any) -> None:
         """Add an inbox row, or replace the one with its key."""
@@ -234,13 +235,17 @@ class Unit:
         self._flush_inbox()
         return [row._asdict() for row in self.sql.all(_WAITING, sid=sid)]
 
+    def write_history(self) -> None:
+        """Write what was decided so far, before it is asked for."""
+        if self._history:
+            self.sql.many(_INSERT_HISTORY, self._history)
+            self._history = []
+
     def flush(self) -> None:
         """Write what was gathered."""
         self._flush_inbox()
         self._flush_conversations()
-        if self._history:
-            self.sql.many(_INSERT_HISTORY, self._history)
-            self._history = []
+        self.write_history()
         self.looks.flush()
         self.talk.flush()
         self.silences.flush()

@@ -22,6 +22,8 @@ import aiohttp
 from twilio.request_validator import RequestValidator
 
 from orchestrator.sandbox import seeds
+from orchestrator.verifying import known_keys
+from storage.opening import reading
 from tests.chaos.conftest import lacking
 from tests.e2e.conftest import fresh_database
 from tests.process.conftest import Place, Running, until
@@ -91,8 +93,9 @@ class Knocker:
             shutil.copy(path, folder / f"copy-{path.name}")
         os.kill(self.process, signal.SIGCONT)
         with closing(sqlite3.connect(folder / f"copy-{database.name}")) as connection:
-            kept = {row[0] for row in connection.execute("SELECT key FROM inbox")}
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with reading(f"sqlite+aiosqlite:///{folder}/copy-{database.name}") as connection:
+            kept = known_keys(connection)
         assert self.acknowledged
         assert set(self.acknowledged) <= kept
 
