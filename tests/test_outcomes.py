@@ -148,11 +148,21 @@ class RawServer:
     url: str = ""
     posts: int = 0
     connections: int = 0
-    handlers: set[asyncio.Task[None] | None] = field(default_factory=set)
+    handlers: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection. One that is stopped before its handler has begun is known all the same, to be closed."""
         self.connections += 1
-        self.handlers.add(asyncio.current_task())
+        self.handlers.append((asyncio.create_task(self._handle(reader, writer)), writer))
+
+    async def stop(self) -> None:
+        """End what is going on and hang up."""
+        for handler, writer in self.handlers:
+            handler.cancel()
+            writer.close()
+        await asyncio.gather(*(handler for handler, _writer in self.handlers), return_exceptions=True)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while not self.reads or await self._read_request(reader):
                 await self.behave(reader, writer)
@@ -181,10 +191,7 @@ async def raw_server(behave: Misbehaviour, reads: bool = True) -> AsyncIterator[
         yield server
     finally:
         listener.close()
-        handlers = [handler for handler in server.handlers if handler is not None]
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        await server.stop()
 
 
 @asynccontextmanager
