@@ -119,6 +119,8 @@ async def test_an_added_phone_has_its_own_conversation_and_survives_a_reload(
     await phone_page.get_by_label("Channel").select_option("whatsapp")
     await phone_page.get_by_label("Number").fill("+1 (555) 010-0042")
     await phone_page.keyboard.press("Enter")
+    # The dialog tells that it was closed a moment after it was.
+    await expect(phone_page.get_by_role("radio", name="+15550100042")).to_be_checked()
     await write(phone_page, "Bonjour")
     await expect(phone_page.locator("#entries .strong")).to_have_text(["whatsapp:+15550100042"])
     await sandbox.post("reset")
