@@ -67,6 +67,8 @@ def take_alone(unit: Unit, report: Report, known: Knowledge, *, again: bool) -> 
         return False
     stored = unit.open(report.conversation_sid, report.service_sid)
     if row is None and was_taken(unit, stored, report.fact):
+        # From now on its key says so again.
+        unit.record(**_row_of(stored, report, unit.now), status="done", event="")
         return False
     _note_origin(unit, stored, report.fact)
     tries = 0 if row is None else row["tries"]

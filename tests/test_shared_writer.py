@@ -158,7 +158,7 @@ async def test_two_replicas_told_the_same_at_the_same_instant_make_one_conversat
     assert [taken[i : i + 2].count(True) for i in range(0, len(taken), 2)] == [1] * 20
     assert sorted(column(await stored(one, conversation), "sid")) == [sid("CH", n) for n in numbers]
     assert column(await stored(one, history), "version") == [1] * 20
-    assert await stored(one, inbox) == []
+    assert len(await stored(one, inbox)) == 20
 
 
 async def test_opposite_orders_do_not_deadlock(postgres: Postgres, shared_url: str) -> None:
