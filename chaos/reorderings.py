@@ -209,7 +209,8 @@ class _Simulation:
         checked = verify(Stores(self._connection, self._clock.now))
         violations = [f"{name}: {line}" for name, lines in checked.items() for line in lines]
         row = self._connection.execute(select(conversation)).one()
-        events = [codec.decode(text) for text in self._connection.execute(select(history.c.event)).scalars()]
+        told = self._connection.execute(select(history.c.event).order_by(history.c.version)).scalars()
+        events = [codec.decode(text) for text in told]
         received = [event for event in events if isinstance(event, MessageReceived)]
         times = Counter(event.message_sid for event in received)
         if set(times) != self._twilio.customers_messages() or set(times.values()) - {1}:

@@ -30,7 +30,7 @@ from storage.errors import DatabaseBusy, DatabaseUnusable, StorageError
 
 T = TypeVar("T")
 
-HEAD = "0006"
+HEAD = "0007"
 MIGRATIONS = Path(__file__).parent / "migrations"
 # As Alembic makes it.
 _REVISIONS = (

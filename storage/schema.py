@@ -95,7 +95,6 @@ history = Table(
     Column("row", String(128), nullable=False),
     Column("event", Text, nullable=False),
     Column("table_version", Integer, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 inbox = Table(
@@ -265,7 +264,6 @@ message = Table(
     Column("media", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("effect_key", Key),
-    sqlite_with_rowid=False,
 )
 
 delivery = Table(
