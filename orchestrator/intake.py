@@ -80,33 +80,31 @@ class Intake:
             self.on_due()
         return fresh
 
-    async def note(
-        self,
-        key: str,
-        kind: str,
-        conversation_sid: str,
-        deadline: float | None = None,
-        receipt: Receipt | None = None,
-    ) -> None:
-        """Record an event that the machine has nothing to decide about, and the `receipt` it is for a message, if it is
-        one. `deadline`: as above."""
+    async def note(self, key: str, kind: str, conversation_sid: str, deadline: float | None = None) -> None:
+        """Record an event that the machine has nothing to decide about. `deadline`: as above."""
 
         def work(unit: Unit) -> None:
             if unit.inbox_row(key) is None:
-                if receipt is not None:
-                    _take_receipt(unit, key, receipt)
-                unit.record(
-                    key=key,
-                    conversation_sid=conversation_sid,
-                    kind=kind,
-                    status="done",
-                    received_at=unit.now,
-                    message_index=None,
-                    event="",
-                )
+                _note(unit, key, kind, conversation_sid)
 
-        decides = receipt is not None and receipt.error_code == OPTED_OUT
-        await self._writer.run(work, About(conversation_sid if decides else None, key), deadline)
+        await self._writer.run(work, About(key=key), deadline)
+
+    async def deliver(self, receipt: Receipt, key: str, deadline: float | None = None) -> None:
+        """Take in how far a message got, which needs no key: told again it is no news. One that Twilio held back
+        because the customer said STOP tells so of him, once under its `key`. `deadline`: as above."""
+        if receipt.error_code != OPTED_OUT:
+            await self._writer.run(lambda unit: unit.talk.reached(receipt), deadline=deadline)
+            return
+        sid = receipt.conversation_sid
+
+        def work(unit: Unit) -> None:
+            unit.talk.reached(receipt)
+            if unit.inbox_row(key) is None:
+                if unit.conversation(sid) is not None:
+                    admit_result(unit, sid, key, CustomerOptedOut(f"error {OPTED_OUT}"))
+                _note(unit, key, "onDeliveryUpdated", sid)
+
+        await self._writer.run(work, About(sid, key), deadline)
 
     async def expect(self, expected: Expected, deadline: float | None = None) -> None:
         """Leave a look, due after the grace, for the message a pre-action event announces. Whoever gives up waiting has
@@ -183,11 +181,9 @@ class Intake:
         doubles.alarm(await self._writer.run(work, about))
 
 
-def _take_receipt(unit: Unit, key: str, receipt: Receipt) -> None:
-    """How far a message got; one that Twilio held back because the customer said STOP tells so of him."""
-    unit.talk.reached(receipt)
-    if receipt.error_code == OPTED_OUT and unit.conversation(receipt.conversation_sid) is not None:
-        admit_result(unit, receipt.conversation_sid, key, CustomerOptedOut(f"error {OPTED_OUT}"))
+def _note(unit: Unit, key: str, kind: str, sid: str) -> None:
+    told = {"key": key, "conversation_sid": sid, "kind": kind, "event": ""}
+    unit.record(**told, status="done", received_at=unit.now, message_index=None)
 
 
 def _about(report: Report) -> About:

@@ -6,8 +6,6 @@ reason to refuse. Every other 200 means: it is durable. (Twilio Docs, "Conversat
 """
 
 import asyncio
-import json
-import re
 from collections.abc import Awaitable, Callable, Collection
 
 import structlog
@@ -16,20 +14,16 @@ from aiohttp import web
 from orchestrator import callbacks
 from orchestrator.answering import Handler, answered
 from orchestrator.bodies import Form
-from orchestrator.errors import MalformedWebhook
 from orchestrator.intake import Expected
 from orchestrator.people.rights import TWILIO, used_by
 from orchestrator.service import SERVICE, WORKERS, Service
 from orchestrator.taking import Report, key_of
+from orchestrator.told import fact_of, receipt_of
 from orchestrator.verified import verified_form
-from states.events import ConversationClosed, ConversationStarted
-from states.facts import Fact, MessagePublished, ParticipantGone, ParticipantPresent
-from states.names import MessageSid, ParticipantSid
 from states.roles import is_channel_address
 from storage import conversations
 from storage.errors import StorageError
 from storage.failpoints import reached
-from storage.talk import PROGRESS, Receipt
 
 log = structlog.get_logger()
 
@@ -38,7 +32,6 @@ log = structlog.get_logger()
 PRE_LIMIT_S = 1.8
 POST_LIMIT_S = 4.0
 NAME_LIMIT_S = 1.0
-ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
 async def pre_event(request: web.Request) -> web.Response:
@@ -107,7 +100,7 @@ async def post_event(request: web.Request) -> web.Response:
 def _accepted(form: Form, service: Service, deadline: float) -> Awaitable[object] | None:
     """The taking in of what is told, to be waited for; None where there is nothing to remember."""
     kind = form.need("EventType")
-    fact = _fact(kind, form)
+    fact = fact_of(kind, form)
     if fact is not None:
         sid = form.sid("ConversationSid")
         scope = form.sid("ChatServiceSid", needed=False)
@@ -117,76 +110,17 @@ def _accepted(form: Form, service: Service, deadline: float) -> Awaitable[object
         told = f"{kind}/{sid}/{state}/{form.get('StateUpdated', '')}"[:128]
         return service.intake.note(told, kind, sid, deadline)
     if kind == "onDeliveryUpdated":
-        sid, status = form.sid("ConversationSid"), form.need("Status")
-        name = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
-        return service.intake.note(f"{kind}/{name}/{status}"[:128], kind, sid, deadline, _receipt(form))
+        return _delivery(kind, form, service, deadline)
     return None
 
 
-def _fact(kind: str, form: Form) -> Fact | None:
-    """The fact a post-action event tells; None for one the machine has nothing to decide about."""
-    match kind:
-        case "onMessageAdded":
-            return _message(form)
-        case "onParticipantAdded":
-            return ParticipantPresent(
-                participant_sid=ParticipantSid(form.sid("ParticipantSid")),
-                identity=form.get("Identity"),
-                address=form.get("MessagingBinding.Address"),
-                proxy_address=form.get("MessagingBinding.ProxyAddress"),
-            )
-        case "onParticipantRemoved":
-            return ParticipantGone(ParticipantSid(form.sid("ParticipantSid")), form.get("Identity"))
-        case "onConversationAdded":
-            return ConversationStarted(
-                address=form.get("MessagingBinding.Address"),
-                proxy_address=form.get("MessagingBinding.ProxyAddress"),
-                friendly_name=form.get("FriendlyName"),
-            )
-        case "onConversationRemoved":
-            return ConversationClosed("removed")
-        case "onConversationStateUpdated" if form.need("StateTo") == "closed":
-            return ConversationClosed(form.get("Reason", ""))
-        case _:
-            return None
-
-
-def _receipt(form: Form) -> Receipt | None:
-    """How far a message got; None for a status that nobody knows, or where it is not said of which message."""
-    status, message_sid = form.need("Status").lower(), form.sid("MessageSid", needed=False)
-    if message_sid is None or status not in PROGRESS:
-        return None
-    who = form.sid("ParticipantSid", needed=False) or form.sid("DeliveryReceiptSid", needed=False) or ""
-    code = form.get("ErrorCode", "")
-    # Twilio's codes have five digits; 0 is none.
-    error_code = int(code) if ERROR_CODE.fullmatch(code) and int(code) else None
-    return Receipt(form.sid("ConversationSid"), message_sid, who, status, error_code)
-
-
-def _message(form: Form) -> MessagePublished:
-    index = form.integer("Index")
-    if index < 0:
-        raise MalformedWebhook("Index is negative")
-    participant = form.sid("ParticipantSid", needed=False)
-    return MessagePublished(
-        message_sid=MessageSid(form.sid("MessageSid")),
-        index=index,
-        author=form.need("Author"),
-        body=form.get("Body", ""),
-        media=_media_count(form.get("Media")),
-        participant_sid=None if participant is None else ParticipantSid(participant),
-    )
-
-
-def _media_count(media: str | None) -> int:
-    """`Media` is a JSON array as text; one that cannot be read is still a picture."""
-    if media is None:
-        return 0
-    try:
-        items = json.loads(media)
-    except ValueError:
-        return 1
-    return len(items) if isinstance(items, list) else 1
+def _delivery(kind: str, form: Form, service: Service, deadline: float) -> Awaitable[object]:
+    sid, status = form.sid("ConversationSid"), form.need("Status")
+    name = form.sid("DeliveryReceiptSid", needed=False) or form.sid("MessageSid")
+    key, receipt = f"{kind}/{name}/{status}"[:128], receipt_of(form)
+    if receipt is None:
+        return service.intake.note(key, kind, sid, deadline)
+    return service.intake.deliver(receipt, key, deadline)
 
 
 async def routing(request: web.Request) -> web.Response:

@@ -51,7 +51,7 @@ async def test_stop_silences_the_bot_and_start_brings_it_back(house: House) -> N
 async def test_what_is_queued_does_not_leave_and_the_worker_is_told(house: House) -> None:
     sid = await with_ada(house)
     before = await said_by_us(house, sid)
-    await house.post("/sandbox/faults", {"latency_ms": 400}, "PUT")
+    await house.post("/sandbox/faults", {"latency_ms": 1500}, "PUT")
     for number in range(3):
         await acts(house).write(sid, ADAS, f"no. {number}", f"token-{number:04}")
     await house.say(MARIA, "STOP")
@@ -154,4 +154,6 @@ async def test_twilio_tells_that_the_customer_said_stop(house: House) -> None:
         await acts(house).write(sid, ADAS, "Are you there?", "token-0001")
     await house.say(MARIA, "START")
     await heard(house, sid, 2)
+    # Told once more, it is no news: he has said START since.
+    assert (await knock(house, "/post-event", form)).status == 200
     await acts(house).write(sid, ADAS, "Welcome back", "token-0002")

@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from orchestrator.feed import Change, Subscription
 from states.texts import WELCOME
+from storage.schema import delivery, inbox
 from storage.threads import Entry, Line, mark_seen, mine, thread
 from tests.e2e.conftest import ARTICLE_FILTERS, BOTH, House
 from tests.e2e.doors import knock
@@ -109,6 +111,29 @@ async def test_a_message_that_did_not_get_there_says_why_and_keeps_to_it(house: 
         assert (await knock(house, "/post-event", form | who | {"Status": status, "ErrorCode": code})).status == 200
     last = (await thread_of(house, sid))[-1]
     assert (last.status, "24 hours" in (last.error or "")) == ("failed", True)
+
+
+async def test_a_receipt_told_again_or_late_changes_nothing_and_leaves_no_key(house: House) -> None:
+    form = {"EventType": "onDeliveryUpdated", "ConversationSid": "CH" + "1" * 32, "MessageSid": "IM" + "1" * 32}
+    told: list[tuple[list[tuple[str, int]], int]] = []
+    for status in ("sent", "delivered", "delivered", "sent", "delivered", "read"):
+        receipt = form | {"DeliveryReceiptSid": "DY" + "1" * 32, "ParticipantSid": "MB" + "1" * 32, "Status": status}
+        assert (await knock(house, "/post-event", receipt)).status == 200
+        told.append(await house.service.reader.read(receipts_and_keys))
+    (sent, *delivered, read), keys = [rows for rows, _ in told], {count for _, count in told}
+    assert [[status for status, _at in rows] for rows in (sent, delivered[0], read)] == [
+        ["sent"],
+        ["delivered"],
+        ["read"],
+    ]
+    assert delivered == [delivered[0]] * 4
+    assert keys == {0}
+
+
+def receipts_and_keys(connection: Connection) -> tuple[list[tuple[str, int]], int]:
+    """How far messages got and since when, and how many keys the inbox has."""
+    far = [(row.status, row.at) for row in connection.execute(select(delivery))]
+    return far, connection.execute(select(func.count()).select_from(inbox)).scalar_one()
 
 
 async def said_nothing_new(house: House, sid: str) -> bool:
