@@ -63,7 +63,7 @@ class Intake:
         self._writer = writer
         self._directory = directory
         self._grace_ms = grace_ms
-        self.on_due: Callable[[], None] = lambda: None
+        self.on_due: Callable[[int], None] = lambda _due_at: None
 
     async def accept(self, report: Report, deadline: float | None = None) -> bool:
         """Take a report in; False if its key was known. Raises StorageError when it could not be committed, and
@@ -77,7 +77,7 @@ class Intake:
 
         fresh, waits = await self._writer.run(work, _about(report), deadline)
         if waits:
-            self.on_due()
+            self.on_due(self._writer.now())
         return fresh
 
     async def note(self, key: str, kind: str, conversation_sid: str, deadline: float | None = None) -> None:
@@ -111,23 +111,25 @@ class Intake:
         not given the name, though the look may still be stored."""
         awaited = True
 
-        def work(unit: Unit) -> None:
+        def work(unit: Unit) -> int:
             reached("expect")
+            due_at = unit.now + self._grace_ms
             unit.looks.add(
-                due_at=unit.now + self._grace_ms,
+                due_at=due_at,
                 conversation_sid=expected.conversation_sid,
                 service_sid=expected.service_sid,
                 address=expected.address,
                 proxy_address=expected.proxy_address,
                 friendly_name=expected.friendly_name if awaited else None,
             )
+            return due_at
 
         try:
-            await self._writer.run(work, None, deadline)
+            due_at = await self._writer.run(work, None, deadline)
         except (asyncio.CancelledError, TimeoutError):
             awaited = False
             raise
-        self.on_due()
+        self.on_due(due_at)
 
     async def see(
         self, sighting: Sighting, *, sure: bool, is_unread: Callable[[int], bool] = lambda _index: True

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from orchestrator.alarm import Alarm
 from orchestrator.directory import Directory
 from orchestrator.errors import EffectError, Gone
 from orchestrator.intake import Intake
@@ -73,27 +74,32 @@ class Looker:
         self._directory = directory
         self._grace_ms = grace_ms
         self._clock = writer.now
-        self._hint = asyncio.Event()
+        self._alarm = Alarm()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
-        intake.on_due = self._hint.set
+        intake.on_due = self.expect
         self.on_call: Callable[[str], Awaitable[None]] = self._resolve
 
     def hint(self) -> None:
-        """Something is, or will soon be, due."""
-        self._hint.set()
+        """Something is due."""
+        self._alarm.ring()
+
+    def expect(self, due_at: int) -> None:
+        """Something falls due at this time (milliseconds since 1970). Nearly every message comes by itself before the
+        look for it is due, so the store is not asked until then."""
+        wait_ms = due_at - self._clock()
+        if wait_ms > 0:
+            self._alarm.ring_in(wait_ms / 1000)
+        else:
+            self._alarm.ring()
 
     async def run(self) -> None:
         """Look where it is due, until cancelled."""
         try:
             while True:
-                self._hint.clear()
-                wait_s = await self._round()
-                try:
-                    async with asyncio.timeout(wait_s):
-                        await self._hint.wait()
-                except TimeoutError:
-                    continue
+                self._alarm.reset()
+                self._alarm.ring_in(await self._round())
+                await self._alarm.wait()
         finally:
             for task in self._busy.values():
                 task.cancel()
@@ -101,17 +107,15 @@ class Looker:
     async def _round(self) -> float:
         """Start every look that is due; seconds until the next one may be."""
         try:
-            for row in await self._writer.run(lambda unit: unit.looks.due(4 * SIDE_BY_SIDE)):
-                self._start(f"look {row.id}", partial(self._follow, row))
-            for sid in await self._writer.run(lambda unit: inbox.due_conversations(unit, 4 * SIDE_BY_SIDE)):
-                self._start(sid, partial(self.on_call if sid.startswith(CALL) else self._resolve, sid))
-            next_due = await self._writer.run(inbox.next_due)
+            rows, sids, next_due = await self._writer.run(_due)
         except StorageError as error:
             log.error("looks_not_read", reason=str(error))
             return IDLE_S
-        if next_due is None:
-            return IDLE_S
-        return min(IDLE_S, max(0.02, (next_due - self._clock()) / 1000))
+        for row in rows:
+            self._start(f"look {row.id}", partial(self._follow, row))
+        for sid in sids:
+            self._start(sid, partial(self.on_call if sid.startswith(CALL) else self._resolve, sid))
+        return IDLE_S if next_due is None else min(IDLE_S, (next_due - self._clock()) / 1000)
 
     def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         if name not in self._busy:
@@ -132,7 +136,7 @@ class Looker:
             await asyncio.sleep(FAILED_LOOK_MS / 1000)
         finally:
             self._busy.pop(name, None)
-            self._hint.set()
+            self._alarm.ring()
 
     @asynccontextmanager
     async def _claimed(self, name: str) -> AsyncIterator[bool]:
@@ -233,6 +237,13 @@ class Looker:
         if not messages or messages[-1].author == "system":
             return 0
         return await self.look_at(listed.conversation_sid, listed.service_sid, whole=True, born_at=born_at)
+
+
+def _due(unit: Unit) -> tuple[list[Any], list[str], int | None]:
+    """The looks and the conversations that are due, and when the next one is. What is due and has not been found, for
+    there is too much of it, is found when one of these is over."""
+    most = 4 * SIDE_BY_SIDE
+    return unit.looks.due(most), inbox.due_conversations(unit, most), inbox.next_due(unit)
 
 
 def _again_at(now: int, since: int) -> int:

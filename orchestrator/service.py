@@ -92,7 +92,7 @@ class Service:
         if self.writer.is_shared:
             loops.append(self.feed.run)
         if self.role == "web":
-            self.intake.on_due = lambda: self.writer.tell(LOOKS)
+            self.intake.on_due = lambda _due_at: self.writer.tell(LOOKS)
         else:
             loops += [self.dispatcher.run, self.looker.run, self.waiting_room.run, self.reconciler.run]
             loops.append(self.retention.run)

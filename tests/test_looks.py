@@ -31,8 +31,8 @@ def left(store: Store) -> list[int]:
 async def test_a_pre_action_event_leaves_one_look_due_after_the_grace(store: Store) -> None:
     writer = Writer(writing_engine(store.url), store.clock)
     intake = Intake(writer, Directory(None), grace_ms=700)
-    hints: list[None] = []
-    intake.on_due = lambda: hints.append(None)
+    told: list[int] = []
+    intake.on_due = told.append
     await intake.expect(Expected(conversation_sid=CONVERSATION, service_sid=sid("IS", 1)))
     await intake.expect(Expected(address=ADDRESS, proxy_address=PROXY, friendly_name="Maria Sanchez"))
     await writer.close()
@@ -41,7 +41,7 @@ async def test_a_pre_action_event_leaves_one_look_due_after_the_grace(store: Sto
         (CONVERSATION, sid("IS", 1), None, None, NOON + 700, False),
         (None, None, ADDRESS, "Maria Sanchez", NOON + 700, False),
     ]
-    assert len(hints) == 2
+    assert told == [NOON + 700] * 2
 
 
 def test_each_customer_message_takes_the_oldest_look_off(store: Store) -> None:

@@ -172,7 +172,7 @@ async def _commit(service: Service, call: Call, work: Callable[[Unit], T]) -> T:
         log.error("call_not_stored", call_sid=call.call_sid, error=type(error).__name__, reason=str(error))
         raise _NotKept from error
     reached("answer")
-    service.intake.on_due()
+    service.intake.on_due(service.writer.now())
     return done
 
 

@@ -206,7 +206,7 @@ async def test_the_service_stops_even_while_it_is_being_told_something(house: Ho
         service.directory.stale.set,
         service.waiting_room.hint,
         service.dispatcher.wake,
-        service.intake.on_due,
+        service.looker.hint,
     ):
         hint()
     for _ in range(turns):
