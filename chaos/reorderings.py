@@ -173,14 +173,12 @@ class _Simulation:
 
     async def _follow(self) -> None:
         """Do what is due, perform what was started, and come back when the next thing falls due."""
+        await self._catch_up()
         due_at = await self._store.run(_next_due)
-        if due_at is not None and due_at <= self._clock.now:
-            await self._catch_up()
-            due_at = await self._store.run(_next_due)
         for due in self._store.started:
             self._at(self._clock.now + self._chance.randint(*CALL_MS), self._performance(due))
         self._store.started.clear()
-        if due_at is not None and self._clock.now < due_at < self._wakes_at:
+        if due_at is not None and due_at < self._wakes_at:
             self._wakes_at = due_at
             self._at(due_at, self._wake)
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import structlog
 
+from orchestrator.alarm import Alarm
 from orchestrator.intake import Intake, Outcome
 from orchestrator.metrics import EFFECTS
 from orchestrator.performing import Performer
@@ -49,7 +50,7 @@ class Dispatcher:
         self._clock = writer.now
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._hint = asyncio.Event()
+        self._alarm = Alarm()
         # More is due than can run: what a commit makes due waits its turn behind it.
         self._is_crowded = False
         self._search_at = float("-inf")
@@ -64,7 +65,7 @@ class Dispatcher:
         """More is due than there is room for. Where there is none at all, whoever ends makes it, and hints."""
         self._is_crowded = True
         if self._free():
-            self._hint.set()
+            self._alarm.ring()
 
     def start(self, dues: Sequence[Due]) -> None:
         """Perform effects that are marked running, but for those a number ran that is ours no more."""
@@ -80,19 +81,19 @@ class Dispatcher:
         for task in self._tasks.values():
             task.cancel()
         self._search_at = float("-inf")
-        self._hint.set()
+        self._alarm.ring()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if self._tasks.get(task.get_name()) is task:
             del self._tasks[task.get_name()]
         if self._is_crowded:
-            self._hint.set()
+            self._alarm.ring()
         if not task.cancelled() and task.exception() is not None:
             log.critical("effect_died", key=task.get_name(), exc_info=task.exception())
 
     def wake(self) -> None:
         """Something may be due now."""
-        self._hint.set()
+        self._alarm.ring()
 
     async def recover(self) -> None:
         """Give back what processes without a lease left running."""
@@ -123,35 +124,34 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Start what falls due, until cancelled."""
-        loop = asyncio.get_running_loop()
-        self._search_at = loop.time() + SEARCH_EVERY * self._poll_s
+        self._search_at = asyncio.get_running_loop().time() + SEARCH_EVERY * self._poll_s
         while True:
-            self._hint.clear()
-            wait_s = self._poll_s
-            try:
-                if loop.time() >= self._search_at:
-                    self._search_at = loop.time() + SEARCH_EVERY * self._poll_s
-                    await self._find_lost()
-                if self._free():
-                    if await self._start_due():
-                        continue
-                    next_due = await self._writer.run(outbox.next_due)
-                    if next_due is not None:
-                        wait_s = min(wait_s, max(0.02, (next_due - self._clock()) / 1000))
-            except StorageError as error:
-                log.error("outbox_not_read", reason=str(error))
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._hint.wait()
-            except TimeoutError:
-                continue
+            self._alarm.reset()
+            self._alarm.ring_in(await self._round())
+            await self._alarm.wait()
 
-    async def _start_due(self) -> bool:
-        """Start what is due, as far as there is room; whether to ask again. After a crowd that is always so: a commit
-        that still saw it may have left something."""
+    async def _round(self) -> float:
+        """Start what is due, and at times what was lost; seconds until more may be."""
+        now = asyncio.get_running_loop().time()
+        try:
+            if now >= self._search_at:
+                self._search_at = now + SEARCH_EVERY * self._poll_s
+                await self._find_lost()
+            while self._free():
+                has_more, next_due = await self._start_due()
+                if not has_more:
+                    wait_s = self._poll_s if next_due is None else (next_due - self._clock()) / 1000
+                    return min(self._poll_s, wait_s)
+        except StorageError as error:
+            log.error("outbox_not_read", reason=str(error))
+        return self._poll_s
+
+    async def _start_due(self) -> tuple[bool, int | None]:
+        """Start what is due, as far as there is room; whether to ask again, and when the next effect falls due. After a
+        crowd there is always more: a commit that still saw it may have left something."""
         free, was_crowded = self._free(), self._is_crowded
-        self._is_crowded = await self._writer.run(lambda unit: unit.start_due(free))
-        return self._is_crowded or was_crowded
+        self._is_crowded, next_due = await self._writer.run(lambda unit: (unit.start_due(free), outbox.next_due(unit)))
+        return self._is_crowded or was_crowded, next_due
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more, and let what runs finish; what does not is left for the next start."""
@@ -172,7 +172,7 @@ class Dispatcher:
         await self._settle(due, outcome)
         reached("settle.after", due.kind)
         if outcome.retry_at is not None:
-            self.wake()
+            self._alarm.ring_in((outcome.retry_at - self._clock()) / 1000)
 
     async def _attempt(self, due: Due, effect: Effect) -> Outcome:
         began = time.monotonic()

@@ -108,5 +108,7 @@ def bring_retries_forward(unit: Unit) -> int:
 
 
 def next_due(unit: Unit) -> int | None:
-    """When the next waiting effect is due, milliseconds since 1970."""
-    return unit.connection.execute(select(func.min(outbox.c.due_at)).where(is_waiting())).scalar()
+    """When the next waiting effect falls due that is not due yet, milliseconds since 1970. What is due already waits
+    for the one before it in its lane, whose end starts it."""
+    later = select(func.min(outbox.c.due_at)).where(is_waiting(), outbox.c.due_at > bindparam("now"))
+    return unit.connection.execute(later, {"now": unit.now}).scalar()

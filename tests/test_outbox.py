@@ -194,6 +194,16 @@ def test_the_next_effect_that_is_due_is_told(store: Store) -> None:
         assert next_due(unit) == NOON + 20
 
 
+def test_what_waits_behind_another_falls_due_with_it(store: Store) -> None:
+    """Were it told as due, the dispatcher would ask again and again for as long as the first one is repeated."""
+    [first] = decided(store, SendMessage("one"), SendMessage("two"))
+    with store.unit() as unit:
+        assert next_due(unit) is None
+    closed(store, first, "retrying", done_at=None, due_at=NOON + 60_000)
+    with store.unit() as unit:
+        assert next_due(unit) == NOON + 60_000
+
+
 def test_the_same_version_cannot_ask_twice(store: Store) -> None:
     """Keys are derived, never drawn: what a version asked for is refused by the table when it is asked for again."""
     decided(store, SendMessage("one"))
