@@ -45,21 +45,20 @@ async def measure(plan: Plan) -> Found:
             async with quiet_service() as hub:
                 rounds.append(await _round(on_floor, hub, plan.seconds))
             progress(f"round {number + 1}: {rounds[-1].told}")
+    rates, costs, waits, seen, told = map(list, zip(*rounds, strict=True))
     sync_ms = await asyncio.to_thread(_sync_ms)
     return Found(
         [
-            _figure(
-                rounds, "rate", "durable webhook, 64 connections: requests/s against the bare handler", "0.20", "0.40"
-            ),
-            _figure(rounds, "cost", "the same: CPU per request against the bare handler", "4.0", "2.5"),
-            _figure(rounds, "wait", "open loop, 500/s: p50 against the bare handler", "2.5", "1.6"),
-            _figure(rounds, "seen", "the same as a client of aiohttp's sees it, its own cost in both", "2.5", "1.6"),
+            Figure("durable webhook, 64 connections: requests/s against the bare handler", rates, "0.20", "0.40"),
+            Figure("the same: CPU per request against the bare handler", costs, "4.0", "2.5"),
+            Figure("open loop, 500/s: p50 against the bare handler", waits, "2.5", "1.6"),
+            Figure("the same as a client of aiohttp's sees it, its own cost in both", seen, "2.5", "1.6"),
         ],
         [
             "Webhooks: half onConversationAdded, half a customer's first onMessageAdded, each signed and with the "
             "fields that Twilio sends; SQLite, WAL, synchronous=FULL. Twilio is silent: 64 effects wait for it.",
             f"To write and sync what one commit writes takes {sync_ms:.2f} ms at {OPEN_PER_S:.0f}/s, and nothing else.",
-            *(f"Round {number}: {it.told}." for number, it in enumerate(rounds, 1)),
+            *(f"Round {number}: {text}." for number, text in enumerate(told, 1)),
         ],
     )
 
@@ -77,10 +76,6 @@ async def _round(on_floor: Press, hub: Server, seconds: float) -> _Round:
         seen=await _waits(even_load, hub, floor, letters, seconds),
         told=f"{high.told()} against {low.told()}; {high.cpu_s * 1e6:,.0f} against {low.cpu_s * 1e6:,.0f} µs of CPU",
     )
-
-
-def _figure(rounds: Sequence[_Round], name: str, what: str, reach: str, goal: str) -> Figure:
-    return Figure(what, [getattr(it, name) for it in rounds], reach, goal)
 
 
 async def _waits(load: Load, hub: Server, floor: Server, letters: Letters, seconds: float) -> float:

@@ -32,11 +32,7 @@ class Alarm:
 
     async def wait(self) -> None:
         """Wait until it has rung."""
-        try:
-            await self._rung.wait()
-        except asyncio.CancelledError:
-            self._stop()
-            raise
+        await self._rung.wait()
 
     def _stop(self) -> None:
         if self._timer is not None:

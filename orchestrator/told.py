@@ -14,7 +14,8 @@ ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
 def fact_of(kind: str, form: Form) -> Fact | None:
-    """The fact a post-action event tells; None for one the machine has nothing to decide about."""
+    """The fact a post-action event of this kind (`EventType`) tells; None for one the machine has nothing to decide
+    about. Raises MalformedWebhook where it lacks what it needs."""
     match kind:
         case "onMessageAdded":
             return _message(form)
@@ -42,7 +43,8 @@ def fact_of(kind: str, form: Form) -> Fact | None:
 
 
 def receipt_of(form: Form) -> Receipt | None:
-    """How far a message got; None for a status that nobody knows, or where it is not said of which message."""
+    """How far a message got; None for a status that nobody knows, or where it is not said of which message. Raises
+    MalformedWebhook where it lacks what it needs."""
     status, message_sid = form.need("Status").lower(), form.sid("MessageSid", needed=False)
     if message_sid is None or status not in PROGRESS:
         return None

@@ -36,8 +36,9 @@ def waiting_since(unit: Unit, sid: str) -> int:
 
 def next_due(unit: Unit) -> int | None:
     """When the next undecided event or look falls due that is not due yet, milliseconds since 1970."""
-    times = [
-        unit.connection.execute(select(func.min(due_at)).where(due_at > bindparam("now"), *only), {"now": unit.now})
-        for due_at, only in ((inbox.c.due_at, [_WAITING]), (look.c.due_at, []))
+    queries = [
+        select(func.min(inbox.c.due_at)).where(_WAITING, inbox.c.due_at > bindparam("now")),
+        select(func.min(look.c.due_at)).where(look.c.due_at > bindparam("now")),
     ]
-    return min((time for found in times if (time := found.scalar()) is not None), default=None)
+    times = [unit.connection.execute(query, {"now": unit.now}).scalar() for query in queries]
+    return min((time for time in times if time is not None), default=None)

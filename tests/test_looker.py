@@ -94,12 +94,16 @@ async def test_what_does_not_come_is_looked_for_as_soon_as_it_is_due_and_not_bef
         assert writer.asked - before <= 4
 
 
-@pytest.mark.parametrize("later_ms", [0, 60_000], ids=["the nearer first", "the farther first"])
-async def test_the_nearest_of_what_it_is_told_of_counts(store: Store, later_ms: int) -> None:
+@pytest.mark.parametrize("is_told_first", [True, False], ids=["before it", "after it"])
+async def test_what_falls_due_later_puts_nothing_off(store: Store, is_told_first: bool) -> None:
     twilio = Twilio()
     async with looking(store, twilio) as (intake, _writer), asyncio.timeout(SOON_S):
-        now = wall_clock()
-        intake.on_due(now + later_ms)
+        much_later = wall_clock() + 60_000
+        if is_told_first:
+            intake.on_due(much_later)
         await intake.expect(Expected(conversation_sid=CONVERSATION))
-        intake.on_due(now + 60_000 - later_ms)
+        due_at = store.rows(look)[0]["due_at"]
+        if not is_told_first:
+            intake.on_due(much_later)
         await twilio.asked.wait()
+        assert due_at <= twilio.asked_at[0] < due_at + GRACE_MS
