@@ -1,7 +1,7 @@
 """One load on one server, with letters enough for it, and what every group of measurements needs to begin."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -92,9 +92,15 @@ class Press:
 
 
 @asynccontextmanager
-async def quiet_service(database: Path | None = None) -> AsyncIterator[Server]:
-    """The service on an SQLite file, an empty one of its own by default, and a Twilio that is silent."""
+async def quiet_service(
+    database: Path | None = None, variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Server]:
+    """The service on an SQLite file, an empty one of its own by default, and a Twilio that is silent. `variables`: of
+    its environment, beside those that this takes."""
     with TemporaryDirectory(prefix="bench-") as folder:
         path = database or Path(folder, "hub.db")
-        async with silence() as twilio, service(f"sqlite+aiosqlite:///{path}", silent(twilio)) as hub:
+        async with (
+            silence() as twilio,
+            service(f"sqlite+aiosqlite:///{path}", {**silent(twilio), **(variables or {})}) as hub,
+        ):
             yield hub

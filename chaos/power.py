@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError
 
 from chaos.frame import Figure, Scale
+from chaos.preloading import c_compiler, compiled
 from orchestrator.verifying import Stores, known_keys, verify
 from storage.opening import upgrade
 
@@ -40,11 +41,6 @@ async def power_cuts(scale: Scale) -> Figure:
     if compiler is None:
         return Figure(fault, "nothing", ["nothing was proved: install a C compiler (cc, gcc or clang)"])
     return await asyncio.to_thread(_run, scale, fault, compiler)
-
-
-def c_compiler() -> str | None:
-    """A C compiler, if there is one."""
-    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
 def _run(scale: Scale, fault: str, compiler: str) -> Figure:
@@ -99,9 +95,7 @@ def _database(folder: Path) -> bytes:
 
 
 def _journal(compiler: str, folder: Path, webhooks: int, synchronous: str) -> bytes:
-    shim, journal = folder / "shim.so", folder / "journal"
-    build = [compiler, "-shared", "-fPIC", "-O2", "-o", str(shim), str(SHIM), "-ldl", "-lpthread"]
-    subprocess.run(build, check=True)  # noqa: S603 our own source, a compiler of this machine
+    shim, journal = compiled(compiler, SHIM, folder), folder / "journal"
     database = str(folder / FILES[0])
     preload = {"LD_PRELOAD": str(shim), "POWER_FILE": database, "POWER_JOURNAL": str(journal)}
     command = [sys.executable, "-m", "chaos.power_writer", database, str(webhooks), synchronous]

@@ -1,6 +1,7 @@
 """Power cuts, a handful of them; `make chaos` makes two thousand."""
 
-from chaos.power import c_compiler, cut_power
+from chaos.power import cut_power
+from chaos.preloading import c_compiler
 from tests.chaos.conftest import lacking
 
 
