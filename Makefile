@@ -27,7 +27,7 @@ chaos: $(VENV)/installed-test ## faults on purpose, and what came of them; FULL=
 	@$(BIN)/python -m chaos $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # ROUNDS=5 SECONDS=4 STORED=1000000 MESSAGES=40 JSON=bench.json, ONLY="webhooks replies" for some of it.
-bench: $(BENCH_VENV)/installed ## what a webhook costs, as ratios to a bare aiohttp handler; on a quiet machine
+bench: $(BENCH_VENV)/installed ## what a webhook costs, as ratios to a bare handler: a table, and bench.json
 	@$(BENCH_VENV)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(STORED),--stored $(STORED)) \
 		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(JSON),--json $(JSON))

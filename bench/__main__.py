@@ -1,4 +1,4 @@
-"""Measure and print the table: `make bench`, or `python -m bench [--only GROUP ...] [--json FILE]`."""
+"""Measure, print the table, write it as JSON: `make bench`, or `python -m bench [--only GROUP ...] [--json FILE]`."""
 
 # The table is printed.
 # ruff: noqa: T201
@@ -37,10 +37,10 @@ def main() -> int:
     print(f"\n{machine}; {plan.rounds} rounds of {plan.seconds:g} s, each figure a median (lowest to highest).\n")
     print(table(found.figures))
     print("\n" + "\n".join(f"- {note}" for note in found.notes))
-    if given.json:
-        figures = [figure.json() for figure in found.figures]
-        content = {"machine": machine, "figures": figures, "notes": found.notes, "failed": failed}
-        given.json.write_text(json.dumps(content, indent=2) + "\n")
+    figures = [figure.json() for figure in found.figures]
+    content = {"machine": machine, "figures": figures, "notes": found.notes, "failed": failed}
+    given.json.write_text(json.dumps(content, indent=2) + "\n")
+    progress(f"the same as JSON: {given.json}")
     return 1 if failed else 0
 
 
@@ -51,7 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each load lasts")
     parser.add_argument("--stored", type=int, default=1_000_000, help="how many conversations are many")
     parser.add_argument("--messages", type=int, default=40, help="how many customer messages are timed")
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures are written as JSON")
     return parser.parse_args()
 
 
