@@ -111,7 +111,10 @@ def sandbox(
 ) -> None:
     """Run the local Twilio alone."""
     from orchestrator.running import run_sandbox
+    from orchestrator.sandbox.rules import is_web_url
 
+    if service_url is not None and not is_web_url(service_url):
+        raise typer.BadParameter("must be an address like http://127.0.0.1:8080", param_hint="--service-url")
     settings = Settings.load(sandbox_port=port)
     raise typer.Exit(run_sandbox(settings, service_url or settings.public_url))
 

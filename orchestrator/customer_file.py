@@ -8,6 +8,7 @@ guessed and nothing is repaired: a row is good or not. What a row must be is sai
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ FILE_MAX_BYTES = 100_000_000
 _JSON_COLUMNS = ("links", "details")
 _COLUMNS = (*TEXT_FIELDS, *_JSON_COLUMNS, *CHANNEL_TYPES, "consent")
 _REQUIRED = ("customer_id", "display_name")
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # what bytes that are no UTF-8 are decoded as
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,13 @@ def rows_of(path: Path) -> Iterator[Row]:
         reader = readers.get(path.suffix.lower())
         if reader is None:
             raise BadRow(f"{path.name}: not a .csv or .json file")
-        yield from reader(_decoded(path))
+        # A line of a CSV that is no text is a bad row like another; JSON is read as a whole.
+        yield from reader(_decoded(path, "surrogateescape" if reader is _csv_rows else "strict"))
     except BadRow as error:
         yield None, error
 
 
-def _decoded(path: Path) -> str:
+def _decoded(path: Path, errors: str) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
@@ -63,10 +66,10 @@ def _decoded(path: Path) -> str:
         raise BadRow(f"{path.name}: over {FILE_MAX_BYTES} bytes; split it")
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return content.decode(encoding, errors)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise BadRow(f"{path.name}: line {line} is not {encoding[:6]}; save the file as UTF-8") from error
+        raise BadRow(f"{path.name}: line {line} is not {error.encoding}; save the file as UTF-8") from error
 
 
 def _json_rows(text: str) -> Iterator[Row]:
@@ -111,6 +114,8 @@ def _csv_records(lines: Any) -> Iterator[tuple[int, list[str] | BadRow]]:
 
 
 def _csv_row(names: list[str], cells: list[str]) -> Mapping[str, object] | BadRow:
+    if any(map(_NO_TEXT.search, cells)):
+        return BadRow("not UTF-8; save the file as UTF-8")
     if len(cells) > len(names):
         return BadRow(f"{len(cells)} cells under {len(names)} columns; quote a cell that holds a comma")
     filled = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from orchestrator.errors import EffectError
+from orchestrator.errors import EffectError, Rejected
 from orchestrator.fresh import Fresh
 from orchestrator.ports import Worker, Workers
 from states.languages import Tongues
@@ -69,14 +69,23 @@ class Directory:
         before the answer is no. Raises EffectError when TaskRouter does not answer."""
         if self._workers is None:
             return None
-        found = self.known(identity)
+        found = await self._fetched(identity)
         if found is None:
             await self.refresh()
-            found = self.known(identity)
-        if found is None:
+            found = await self._fetched(identity)
+        return found
+
+    async def _fetched(self, identity: str) -> Worker | None:
+        """The worker who was last heard to have this identity; None where it is another's by now, or he is gone."""
+        found = self.known(identity)
+        if found is None or self._workers is None:
             return None
         heard = self._heard
-        fresh = await self._workers.fetch(found.sid)
+        try:
+            fresh = await self._workers.fetch(found.sid)
+        except Rejected:
+            # He was in the list a moment ago and is no more; his identity may be in it again, under another SID.
+            return None
         if fresh.identity.casefold() != identity.casefold():
             return None
         # What was heard while this was asked may be newer.

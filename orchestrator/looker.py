@@ -6,7 +6,7 @@ webhooks.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ class _Before:
     after_index: int = -1
     service_sid: str | None = None
     members_known: bool = False
-    workers: Collection[str] = ()
+    workers: frozenset[str] = frozenset()
 
 
 class Looker:
@@ -194,8 +194,9 @@ class Looker:
     ) -> int:
         """Look at one conversation and take in what is found; how many customer messages were new.
 
-        `whole`: at the participants and the state too, which is done anyway where nobody knows who is there. `born_at`:
-        leave messages older than this (milliseconds since 1970) alone. Raises EffectError.
+        `whole`: at the participants and the state too, which is done anyway where nobody knows who is there; where a
+        worker is, it is asked in any case whether he still is. `born_at`: leave messages older than this (milliseconds
+        since 1970) alone. Raises EffectError.
         """
         before = await self._writer.run(lambda unit: _read_so_far(unit, sid))
         scope = service_sid or before.service_sid
@@ -212,7 +213,8 @@ class Looker:
         reached("look.before")
         try:
             listed = await self._conversations.conversation(sid, scope) if whole else None
-            members = await self._conversations.members(sid, scope) if whole else None
+            # With sparse filters nobody tells that a worker left, and what the customer writes then is the bot's.
+            members = await self._conversations.members(sid, scope) if whole or before.workers else []
             messages = await self._conversations.messages(sid, before.after_index, scope)
         except Gone:
             return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
@@ -221,8 +223,8 @@ class Looker:
         sighting = Sighting(
             conversation_sid=sid,
             messages=[_fact(message) for message in messages],
-            members=None if members is None else [_present(member) for member in members],
-            expected=before.workers,
+            members=[_present(member) for member in members] if whole else None,
+            gone=before.workers - {member.participant_sid for member in members},
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
             ours=[message for message in messages if message.tag is not None],

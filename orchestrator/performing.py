@@ -216,7 +216,7 @@ class Performer:
         try:
             worker = await self.directory.find(effect.address)
         except Rejected:
-            # He was in the list a moment ago and is no more.
+            # Nobody can be found in a workspace that refuses to be read.
             worker = None
         if worker is None:
             return Outcome("done", NoSuchWorker(effect.address, effect.turn, effect.quiet))

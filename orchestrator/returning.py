@@ -120,7 +120,7 @@ class Returning:
         try:
             return await self._directory.find(identity)
         except Rejected:
-            # He was in the list a moment ago and is no more.
+            # Nobody can be found in a workspace that refuses to be read.
             return None
 
     def _heard(self, considered: list[Candidate]) -> dict[str, Standing]:

@@ -25,14 +25,14 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What a look at a conversation found. `messages`: all beyond the index that was asked for, in order; `members`:
-    everybody in it, None if not asked; `expected`: the workers (participant SIDs) known to be in it before the look:
-    who of them is not among the members has left, and who came meanwhile has not; `closed`: the record says so; `ours`:
-    those messages that carry an effect key; `times`: when messages were published, milliseconds since 1970 by index."""
+    everybody in it, None if not asked; `gone`: the workers (participant SIDs) who were known to be in it before the
+    look and are not: who came meanwhile has not left; `closed`: the record says so; `ours`: those messages that carry
+    an effect key; `times`: when messages were published, milliseconds since 1970 by index."""
 
     conversation_sid: str
     messages: Sequence[MessagePublished] = ()
     members: Sequence[ParticipantPresent] | None = None
-    expected: Collection[str] = ()
+    gone: Collection[str] = ()
     closed: bool = False
     service_sid: str | None = None
     ours: Sequence[Published] = ()
@@ -67,8 +67,12 @@ def see(
             take_alone(unit, Report(sid, row["key"], fact), known, again=True)
     if sighting.members is not None:
         stored.members_known, stored.dirty = True, True
-    times = sighting.times
-    new = sum(_see_message(unit, stored, *found, known, times.get(i)) for i, found in sorted(messages.items()))
+    times, last_word, new = sighting.times, _last_word(stored, sighting), 0
+    for index, found in sorted(messages.items()):
+        if index > last_word:
+            _see_gone(unit, stored, sighting, known)
+        new += _see_message(unit, stored, *found, known, times.get(index))
+    _see_gone(unit, stored, sighting, known)
     if sighting.closed:
         take(unit, Report(sid, key_of(ConversationClosed(), sid), ConversationClosed("seen")), known)
     drain(unit, stored, known)
@@ -84,9 +88,18 @@ def _see_members(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledg
     # until everybody is known, or a customer would be greeted beside his worker.
     for member in sorted(sighting.members, key=lambda member: member.identity is not None):
         take_alone(unit, Report(sid, key_of(member, sid), member), known, again=True)
-    here = {member.participant_sid for member in sighting.members}
+
+
+def _last_word(stored: Stored, sighting: Sighting) -> int:
+    """The index of the last message of a worker who has left: what was written before it was written to him."""
+    left = {it.identity.casefold() for it in stored.conversation.workers if it.participant_sid in sighting.gone}
+    return max((fact.index for fact in sighting.messages if fact.author.casefold() in left), default=-1)
+
+
+def _see_gone(unit: Unit, stored: Stored, sighting: Sighting, known: Knowledge) -> None:
+    sid = stored.conversation.sid
     for worker in stored.conversation.workers:
-        if worker.participant_sid in sighting.expected and worker.participant_sid not in here:
+        if worker.participant_sid in sighting.gone:
             gone = ParticipantGone(ParticipantSid(worker.participant_sid), worker.identity)
             take(unit, Report(sid, key_of(gone, sid), gone), known)
 

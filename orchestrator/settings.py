@@ -167,7 +167,11 @@ class Settings(BaseSettings):
         faults = list(missing_partners(given))
         sandbox = not {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} & given.keys()
         try:
-            settings = build({**given, **derived(given, sandbox)})
+            more = derived(given, sandbox)
+            if more.keys() & given.keys():
+                # What the sandbox puts its own over is refused all the same where it is wrong.
+                build({**more, **given})
+            settings = build({**given, **more})
         except ValidationError as wrong:
             raise SettingsError(faults + list(wrong_values(wrong, given, cls.model_fields))) from None
         if faults:

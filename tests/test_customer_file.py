@@ -240,6 +240,18 @@ def test_too_many_cells_and_too_large_ones_are_faults_of_their_lines(csv_file: P
     assert [fault.line for fault in found.faults] == [2, 3]
 
 
+def test_a_line_that_is_not_utf_8_is_a_fault_of_its_own(csv_file: Path) -> None:
+    content = "customer_id,display_name\n1,A\n2,François\n3,C\n".encode("latin-1")
+    found = reading(csv_file, content)
+    assert found.customers == (Customer("1", "A"), Customer("3", "C"))
+    assert found.faults == (Fault(3, "not UTF-8; save the file as UTF-8"),)
+
+
+def test_a_json_that_is_not_utf_8_is_one_fault(json_file: Path) -> None:
+    (fault,) = reading(json_file, '[{"customer_id": "1",\n"display_name": "François"}]'.encode("latin-1")).faults
+    assert (fault.line, "line 2 is not utf-8;" in fault.reason) == (None, True)
+
+
 def test_a_file_that_cannot_be_read_is_one_fault(
     tmp_path: Path, json_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator import directory as module
 from orchestrator.directory import Directory
-from orchestrator.errors import NotSent
+from orchestrator.errors import NotSent, Rejected
 from orchestrator.ports import Worker
 from tests.stores import sid
 
@@ -48,7 +48,10 @@ class FakeWorkers:
     async def fetch(self, worker_sid: str) -> Worker:
         self.fetched.append(worker_sid)
         self._answer()
-        return next(worker for worker in self.workers if worker.sid == worker_sid)
+        for worker in self.workers:
+            if worker.sid == worker_sid:
+                return worker
+        raise Rejected("not found", 404, 20404)
 
     async def set_last_accepted(self, worker_sid: str, at_ms: int) -> None:
         raise AssertionError("a directory only reads")
@@ -125,6 +128,27 @@ async def test_who_has_another_identity_by_now_is_not_the_one_who_was_asked_for(
 ) -> None:
     await directory.refresh()
     workers.workers[0] = replace(ADA, identity="grace@example.test")
+    assert await directory.find(ADA.identity) is None
+
+
+async def test_who_was_deleted_and_made_anew_is_found_under_his_new_sid(
+    directory: Directory, workers: FakeWorkers
+) -> None:
+    await directory.refresh()
+    workers.workers[0] = anew = replace(ADA, sid=sid("WK", 9))
+    assert await directory.find(ADA.identity) == anew
+    assert directory.known(ADA.identity) == anew
+
+
+async def test_who_took_over_an_identity_is_found_by_it(directory: Directory, workers: FakeWorkers) -> None:
+    await directory.refresh()
+    workers.workers = [replace(ADA, identity=BOB.identity), replace(BOB, identity=ADA.identity)]
+    assert await directory.find(ADA.identity) == replace(BOB, identity=ADA.identity)
+
+
+async def test_who_was_deleted_is_nobody(directory: Directory, workers: FakeWorkers) -> None:
+    await directory.refresh()
+    workers.workers = [BOB]
     assert await directory.find(ADA.identity) is None
 
 

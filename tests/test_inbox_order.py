@@ -249,7 +249,7 @@ def test_workers_seen_join_and_leave(store: Store) -> None:
     present = sid("MB", 2)
     store.look(members=[customer(), member(WORKER, 2)])
     assert [worker.participant_sid for worker in snapshot(store).workers] == [present]
-    store.look(members=[customer()], expected={present})
+    store.look(members=[customer()], gone={present})
     assert snapshot(store).state == "awaiting_choice"
     told_late = (member(WORKER, 2), ParticipantGone(ParticipantSid(present), WORKER))
     assert store.take(*told_late) == [False, False]
@@ -270,8 +270,20 @@ def test_a_worker_who_joined_while_the_look_was_under_way_has_not_left(store: St
     store.take(started(), message(0))
     listed_before = [customer()]
     store.take(member(WORKER, 2))
-    store.look(members=listed_before, expected=())
+    store.look(members=listed_before, gone=())
     assert snapshot(store).state == "with_worker"
+
+
+def test_what_was_written_before_the_last_word_of_a_worker_who_has_left_was_for_him(store: Store) -> None:
+    store.take(started(), message(0), member(WORKER, 2))
+    answered = [message(1, "hello"), message(2, author=WORKER, participant=2)]
+    assert store.look(*answered, message(3, "anybody?"), gone={sid("MB", 2)}) == 2
+    told = [(row["trigger"], row["source"]) for row in store.rows(history)][-3:]
+    assert told == [
+        ("message_received", "with_worker"),
+        ("worker_left", "with_worker"),
+        ("message_received", "awaiting_choice"),
+    ]
 
 
 # Adoption

@@ -60,6 +60,23 @@ def test_a_wrong_value_is_refused_with_its_name_what_was_found_and_what_was_expe
     assert ", expected " in fault
 
 
+def test_what_the_sandbox_puts_its_own_over_is_refused_as_well_where_it_is_wrong() -> None:
+    wrong = {
+        "TASKROUTER_WORKSPACE_SID": "WS1",
+        "DEFAULT_POOL_QUEUE_SID": "WQ1",
+        "MESSAGING_SERVICE_SID": "MG1",
+        "PROXY_NUMBERS": "+33",
+    }
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(wrong)
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == [
+        "TASKROUTER_WORKSPACE_SID or FRONTLINE_WORKSPACE",
+        "TASKROUTER_QUEUE_SID or DEFAULT_POOL_QUEUE_SID",
+        "MESSAGING_SERVICE_SID or FRONTLINE_MESSAGING_SERVICE",
+        "PROXY_NUMBERS",
+    ]
+
+
 def test_every_fault_is_reported_at_once_and_on_its_own_line() -> None:
     found = faults(
         TWILIO_ACCOUNT_SID="x",

@@ -133,6 +133,28 @@ async def test_after_a_worker_who_started_it_left_the_customer_is_the_bots(house
     await house.state(sid, "with_worker")
 
 
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "silent"])
+@pytest.mark.parametrize("filters", ["recommended", "article"])
+async def test_what_the_customer_writes_next_after_the_worker_left_is_the_bots(
+    house: House, filters: str, answered: bool
+) -> None:
+    if filters == "article":
+        await house.filters(ARTICLE_FILTERS)
+    sid = await house.say(MARIA, "agent")
+    await house.state(sid, "with_worker")
+    await house.quiet(sid)
+    before = len(await ours(house, sid))
+    if answered:
+        await house.say(MARIA, "Are you open today?")
+        await write(house, sid, ADA, "Yes, until six")
+    await leave(house, sid, ADA)
+    await house.say(MARIA, "Anybody?")
+    await house.until(lambda: received(house, sid, 3 if answered else 2))
+    await house.state(sid, "awaiting_choice")
+    await house.quiet(sid)
+    assert len(await ours(house, sid)) == before + 1
+
+
 @on_both
 async def test_a_chat_customer_beside_a_worker_is_a_customer(house: House) -> None:
     sid = str((await rest(house, "POST", "/Conversations", told=True))["sid"])

@@ -57,6 +57,7 @@ WRONG = {
     "nonsense": "nonsense",
     "serve --nonsense": "--nonsense",
     "serve --port 70000": "--port",
+    "sandbox --service-url localhost:8080": "--service-url",
     "say +15550100001": "TEXT",
     "say +15550100001 Hello --channel fax": "sms, whatsapp, chat, messenger or rcs",
     "conversations show": "CH",
