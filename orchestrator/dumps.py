@@ -11,7 +11,7 @@ from orchestrator.again import decided_again, name_of_row
 from states.conversation import FLEX, Conversation
 from states.decide import triggers_in
 from states.table import REPLAYED
-from storage.conversations import Dump
+from storage.conversations import Dump, Summary
 from storage.pruning import KEYS_LIVE_MS
 
 
@@ -22,8 +22,17 @@ def iso(ms: int | None) -> str | None:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-def summary(conversation: Conversation) -> dict[str, Any]:
+def summary(found: Summary) -> dict[str, Any]:
     """A conversation without its triggers, history and effects."""
+    return {
+        **snapshot(found.conversation),
+        "undecided": [inbox_row(row) for row in found.undecided],
+        "flex": _flex(found.conversation),
+    }
+
+
+def snapshot(conversation: Conversation) -> dict[str, Any]:
+    """What a conversation is at one version."""
     customer = conversation.customer
     worker = conversation.workers[-1].identity if conversation.workers else None
     if conversation.flex is not None and conversation.flex.joined:
@@ -54,12 +63,10 @@ def full(dump: Dump, now: int) -> dict[str, Any]:
     asked of the world, of which `effects` has what is not yet pruned."""
     born = _asked_for(dump, now)
     return {
-        **summary(dump.conversation),
+        **summary(dump),
         "available_triggers": triggers_in(dump.conversation.state),
         "history": [history_row(row, born.get(row.version, [])) for row in dump.history],
         "effects": [effect_row(row) for row in dump.effects],
-        "undecided": [inbox_row(row) for row in dump.undecided],
-        "flex": _flex(dump.conversation),
     }
 
 

@@ -51,7 +51,7 @@ async def list_conversations(request: web.Request) -> web.Response:
     found, following = await service.reader.read(lambda conn: conversations.page(conn, state, int(limit), cursor))
     return web.json_response(
         {
-            "conversations": [dumps.summary(conversation) for conversation in found],
+            "conversations": [dumps.summary(each) for each in found],
             "next": None if following is None else str(following),
         }
     )

@@ -1,6 +1,7 @@
 """Reading conversations: lists, one with its history and effects, and the queue."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +13,22 @@ from storage.schema import conversation, history, inbox, meta, of_conversation, 
 
 
 @dataclass(frozen=True, slots=True)
-class Dump:
-    """One conversation with everything that is known of how it came to be where it is."""
+class Summary:
+    """One conversation, and what was told of it and is not decided."""
 
     conversation: Conversation
-    history: list[Row[Any]]
-    effects: list[Row[Any]]
     undecided: list[Row[Any]]
 
 
-def page(
-    connection: Connection, state: str | None, limit: int, after: int | None
-) -> tuple[list[Conversation], int | None]:
+@dataclass(frozen=True, slots=True)
+class Dump(Summary):
+    """The same with everything that is known of how it came to be where it is."""
+
+    history: list[Row[Any]]
+    effects: list[Row[Any]]
+
+
+def page(connection: Connection, state: str | None, limit: int, after: int | None) -> tuple[list[Summary], int | None]:
     """Up to `limit` conversations, newest first, and the cursor of the next page."""
     query = select(conversation).order_by(conversation.c.id.desc()).limit(limit + 1)
     if state is not None:
@@ -32,7 +37,8 @@ def page(
         query = query.where(conversation.c.id < after)
     rows = connection.execute(query).all()
     following = rows[limit - 1].id if len(rows) > limit else None
-    return [codec.decode_conversation(row) for row in rows[:limit]], following
+    undecided = _undecided(connection, [row.sid for row in rows[:limit]])
+    return [Summary(codec.decode_conversation(row), undecided.get(row.sid, [])) for row in rows[:limit]], following
 
 
 def open_senders(connection: Connection, address: str) -> set[str]:
@@ -49,15 +55,20 @@ def dump(connection: Connection, sid: str) -> Dump | None:
         return None
     rows = connection.execute(select(history).where(history.c.conversation_sid == sid).order_by(history.c.version))
     effects = connection.execute(select(outbox).where(of_conversation(literal(sid))).order_by(outbox.c.seq))
-    undecided = connection.execute(
-        select(inbox).where(
-            or_(
-                and_(inbox.c.conversation_sid == sid, inbox.c.status == literal_column("'waiting'")),
-                and_(inbox.c.conversation_sid == sid, inbox.c.status == literal_column("'parked'")),
-            )
-        )
-    )
-    return Dump(codec.decode_conversation(snapshot), list(rows), list(effects), list(undecided))
+    undecided = _undecided(connection, [sid]).get(sid, [])
+    return Dump(codec.decode_conversation(snapshot), undecided, list(rows), list(effects))
+
+
+def _undecided(connection: Connection, sids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """What waits or is parked in the inbox, by conversation; those that have nothing there are left out."""
+    of_these = inbox.c.conversation_sid.in_(sids)
+    # Each half has an index of its own.
+    waiting = and_(of_these, inbox.c.status == literal_column("'waiting'"))
+    parked = and_(of_these, inbox.c.status == literal_column("'parked'"))
+    found: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(select(inbox).where(or_(waiting, parked))):
+        found.setdefault(row.conversation_sid, []).append(row)
+    return found
 
 
 def queue(connection: Connection, limit: int, task_queue: str | None = None) -> list[str]:

@@ -29,7 +29,7 @@ def list_conversations(
     if state is not None and state not in STATES:
         raise typer.BadParameter(f"must be one of {', '.join(STATES)}", param_hint="--state")
     found, following = read(lambda connection: page(connection, state, limit, after))
-    summaries = [dumps.summary(conversation) for conversation in found]
+    summaries = [dumps.summary(each) for each in found]
     if as_json:
         print_json({"conversations": summaries, "next": None if following is None else str(following)})
         return

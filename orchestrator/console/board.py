@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from orchestrator.console.asking import Asked, asked, channel_of, filter_of
 from orchestrator.console.overview import OVERVIEWS, Overview
-from orchestrator.dumps import effect_row, inbox_row, iso, summary
+from orchestrator.dumps import effect_row, inbox_row, iso, snapshot
 from orchestrator.pages.rendering import answer_json, is_fragment, render
 from orchestrator.service import SERVICE, Service
 from states.conversation import Conversation
@@ -74,7 +74,7 @@ def as_json(board: Board) -> dict[str, Any]:
     overview, following = board.overview, board.following
     return {
         "counts": overview.counts,
-        "waiting": [summary(each.conversation) | {"waiting_since": iso(each.since)} for each in overview.queue],
+        "waiting": [snapshot(each.conversation) | {"waiting_since": iso(each.since)} for each in overview.queue],
         "waiting_count": overview.queue_length,
         "workers": [
             {"identity": worker.identity, "open": worker.open, "available": worker.available}
@@ -92,7 +92,7 @@ def as_json(board: Board) -> dict[str, Any]:
 
 
 def _listed(row: Listed) -> dict[str, Any]:
-    return summary(row.conversation) | {
+    return snapshot(row.conversation) | {
         "channel": row.channel,
         "workers": [worker.identity for worker in row.conversation.workers],
         "waiting_since": iso(row.conversation.waiting_since),

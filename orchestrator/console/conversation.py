@@ -12,7 +12,7 @@ from orchestrator.again import Retold, retold
 from orchestrator.console.asking import channel_of, whole
 from orchestrator.console.overview import WorkerLoad, loads
 from orchestrator.console.story import Moment, act_json, journey, reason_json, timeline
-from orchestrator.dumps import full, iso, summary
+from orchestrator.dumps import full, iso, snapshot
 from orchestrator.pages.rendering import answer_json, render
 from orchestrator.people.rights import PERSON, REPAIR, STEP_IN
 from orchestrator.service import SERVICE, Service
@@ -202,7 +202,7 @@ async def show_json(request: web.Request) -> web.Response:
 def known(conversation: Conversation) -> dict[str, Any]:
     """All that the machine remembered at one version."""
     claim = conversation.claim
-    return summary(conversation) | {
+    return snapshot(conversation) | {
         "workers": [worker.identity for worker in conversation.workers],
         "on_his_way": None if claim is None else claim.identity,
         "waiting_since": iso(conversation.waiting_since),

@@ -7,7 +7,7 @@ import pytest
 
 from states.table import STATES
 from tests.e2e.conftest import House
-from tests.e2e.doors import Reply, read
+from tests.e2e.doors import Reply, knock, read
 
 MARIA = "+15550100001"
 ADA = "ada@example.test"
@@ -112,8 +112,18 @@ async def test_a_summary_is_the_dump_without_triggers_history_and_effects(house:
     reply = (await get(house, "/debug/conversations")).json
     assert reply["next"] is None
     (summary,) = reply["conversations"]
-    assert not {"available_triggers", "history", "effects"} & summary.keys()
-    assert summary.items() <= dump.items()
+    assert summary == {name: dump[name] for name in dump.keys() - {"available_triggers", "history", "effects"}}
+
+
+async def test_a_summary_tells_what_is_undecided_too(house: House) -> None:
+    sid = await house.say(MARIA, "Hello")
+    await house.quiet(sid)
+    # The look for what is missing before it takes so long.
+    await house.post("/sandbox/faults", {"latency_ms": 5000}, "PUT")
+    ahead = {"EventType": "onMessageAdded", "ConversationSid": sid, "MessageSid": "IM" + "a" * 32, "Index": "9"}
+    await knock(house, "/post-event", ahead | {"Author": MARIA, "Body": "Too early"})
+    (summary,) = (await get(house, "/debug/conversations")).json["conversations"]
+    assert [each["key"] for each in summary["undecided"]] == ["onMessageAdded/IM" + "a" * 32]
 
 
 async def test_the_list_is_cut_into_pages_and_chosen_by_state(house: House) -> None:
