@@ -39,3 +39,17 @@ async def test_the_manifest_can_be_installed(browser: Browser, house: House) -> 
         faults = (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"]
         # Browsers of tests have no profile to install into.
         assert [fault for fault in faults if fault["errorId"] != "in-incognito"] == []
+
+
+async def test_whose_sign_in_has_ended_is_led_to_it_and_back(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    async with at(browser, house, GRACE, service_workers="allow") as page:
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.evaluate("navigator.serviceWorker.ready")
+        await page.reload()
+        await page.get_by_label("Message to Maria Sanchez").fill("Begun before")
+        await page.context.clear_cookies()
+        await page.reload()
+        await page.get_by_role("button", name="Grace").click()
+        await page.wait_for_url(f"{house.url}/app/c/{sid}")
+        await expect(page.get_by_label("Message to Maria Sanchez")).to_have_value("Begun before")
