@@ -101,6 +101,24 @@ async def test_without_a_connection_a_message_waits_to_be_sent(page: Page, house
     assert await graces(house, sid) == ["First"]
 
 
+async def test_what_is_begun_when_the_conversation_is_closed_stays_to_be_copied(
+    page: Page, house: House, sid: str
+) -> None:
+    await page.get_by_label("Message to Maria Sanchez").fill("As I was about to say")
+    await house.post(f"/sandbox/conversations/{sid}/close", {})
+    await expect(page.get_by_text("This conversation is closed.", exact=False)).to_be_visible()
+    for _ in range(2):
+        await expect(page.locator("#unsent .bubble")).to_have_text("As I was about to say")
+        await expect(page.locator("#unsent .status")).to_contain_text("Not sent")
+        await page.reload()
+    await page.locator("#unsent").get_by_role("button", name="Try again").click()
+    await expect(page.locator("#unsent .status")).to_contain_text("This conversation is closed.")
+    await page.locator("#unsent").get_by_role("button", name="Discard").click()
+    await page.reload()
+    await expect(page.get_by_text("This conversation is closed.", exact=False)).to_be_visible()
+    await expect(page.locator("#unsent > li")).to_have_count(0)
+
+
 async def test_a_message_that_was_given_up_is_tried_again_from_the_thread(page: Page, house: House, sid: str) -> None:
     await house.post("/sandbox/faults", {"errors": {"400": 1.0}}, method="PUT")
     field = page.get_by_label("Message to Maria Sanchez")
