@@ -140,12 +140,16 @@ async def test_a_quick_reply_is_put_into_the_composer_with_both_names(page: Page
 
 
 async def test_a_note_is_added_beside_the_conversation(page: Page, house: House, sid: str) -> None:
-    await page.get_by_role("link", name="Customer and notes").click()
+    beside = page.get_by_role("link", name="Customer and notes")
+    assert (await beside.inner_text()).strip() == "Customer and notes"
+    await beside.click()
     await expect(page.locator("#card")).to_contain_text("Customer since 2019.")
     await page.get_by_label("New note").fill("Prefers mornings.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".note")).to_contain_text("Prefers mornings.")
     await expect(page.get_by_label("New note")).to_have_value("")
+    # Whoever it is handed to sees on a phone that there is one.
+    await expect(page.get_by_role("link", name="Customer and notes 1 private note", exact=True)).to_be_attached()
     assert "mornings" not in str(await house.said(sid))
 
 
