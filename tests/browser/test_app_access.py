@@ -124,10 +124,10 @@ async def test_what_is_touched_is_large_enough(browser: Browser, house: House) -
 async def test_the_bar_fits_the_narrowest_phone(browser: Browser, house: House) -> None:
     sid = await with_worker(house)
     overlaps = """() => {
-        const end = Math.max(0, ...[...document.querySelectorAll('#nav a')].map((it) => it.getBoundingClientRect().right));
+        const ends = [...document.querySelectorAll('#nav a')].map((it) => it.getBoundingClientRect().right);
         const isBelow = getComputedStyle(document.getElementById('nav')).position === 'fixed';
         const start = document.querySelector('.menu > summary').getBoundingClientRect().left;
-        return (!isBelow && end > start) || document.documentElement.scrollWidth > innerWidth;
+        return (!isBelow && Math.max(...ends) > start) || document.documentElement.scrollWidth > innerWidth;
     }"""
     for login, places in ((GRACE, ("/app", f"/app/c/{sid}/hand-over")), ("admin@example.test", ("/console/machine",))):
         async with at(browser, house, login, NARROWEST) as page:
