@@ -245,10 +245,14 @@ class ServiceLock:
             raise DatabaseUnusable(
                 f"another expert-hub serves {path}; stop it, or set DATABASE_URL and PORT to run beside it"
             ) from error
-        # Emptied only by its holder: whoever was refused leaves the holder's number standing.
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        try:
+            # Emptied only by its holder: whoever was refused leaves the holder's number standing.
+            self._file.truncate(0)
+            # Unbuffered: what could not be written is not tried again when the file is closed.
+            os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:
+            self._file.close()
+            raise StorageError(f"{path}.lock cannot be written ({error.strerror})") from error
 
     def release(self) -> None:
         """Let the next service in."""

@@ -238,6 +238,18 @@ def test_the_lock_keeps_telling_who_holds_it_when_another_is_refused(url: str, p
     lock.release()
 
 
+def test_a_disk_without_room_for_the_lock_is_told(url: str) -> None:
+    program = (
+        "import resource, sys; from storage.opening import ServiceLock; from storage.errors import StorageError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: ServiceLock(sys.argv[1])\n"
+        "except StorageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, url], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"hub\.db\.lock cannot be written \(File too large\)", done.stdout)
+
+
 # Reading, writing, copying
 
 

@@ -33,6 +33,11 @@ async def watch_one(request: web.Request) -> web.StreamResponse:
     return await live(request, this_one, about=sid)
 
 
+async def nowhere(_request: web.Request) -> web.StreamResponse:
+    """An address that is none."""
+    raise web.HTTPNotFound(text="There is no such page.")
+
+
 def telling(handler: Handler) -> Handler:
     """Say what cannot be answered."""
 

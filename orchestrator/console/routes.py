@@ -36,6 +36,8 @@ def routes() -> list[web.RouteDef]:
         get(f"/console/c/{SID}/live", "answering:watch_one"),
         post(f"/console/c/{SID}/act", "acting:act", STEP_IN),
         post(f"/console/c/{SID}/repair", "acting:repair", REPAIR),
+        # The last, for it takes what none of the others does.
+        get("/console/{nowhere:.*}", "answering:nowhere"),
     ]
 
 

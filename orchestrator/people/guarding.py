@@ -73,9 +73,11 @@ def _is_page(request: web.Request) -> bool:
     """Whether a browser means to show what it asks for: no script, picture or stream, no program that reads JSON."""
     accepts, asks_for = request.headers.get("Accept", "*/*"), request.headers.get("Sec-Fetch-Dest", "document")
     is_json = request.path.endswith(".json") or request.query.get("format") == "json"
+    # What the app's service worker passes on is for nothing any more; a browser still says first that it wants HTML.
+    is_passed_on = asks_for == "empty" and accepts.startswith("text/html")
     return (
         request.method in ("GET", "HEAD")
-        and asks_for == "document"
+        and (asks_for == "document" or is_passed_on)
         and not is_json
         and not accepts.startswith(("application/json", "text/event-stream"))
     )

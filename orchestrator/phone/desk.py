@@ -76,6 +76,11 @@ def serving(handler: Handler) -> RequestHandler:
     return answer
 
 
+async def nowhere(_desk: Desk) -> web.StreamResponse:
+    """An address that is none."""
+    raise NOT_FOUND
+
+
 def refused(request: web.Request, status: int, text: str) -> web.Response:
     """The refusal in the form that was asked for."""
     if is_script(request) or request.path.endswith(".json"):

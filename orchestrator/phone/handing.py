@@ -62,7 +62,7 @@ async def hand_over(desk: Desk) -> web.StreamResponse:
     await _hand(desk, sid, to, _reason(note, NO_REASON), token)
     if note:
         await leave_note(desk, sid, note)
-    return done(desk.request, "/app?done=handed")
+    return done(desk.request, f"/app?done={'handed' if note else 'passed'}")
 
 
 async def _hand(desk: Desk, sid: str, to: str, reason: str, token: str) -> None:

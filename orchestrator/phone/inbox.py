@@ -18,6 +18,7 @@ NOT_HERE: Final = 404
 # What the page says to who comes back from something he did.
 DONE = {
     "handed": "Handed over. Your note stays with the conversation.",
+    "passed": "Handed over.",
     "closed": "The conversation is closed.",
     "gone": "That conversation is not yours any more.",
 }

@@ -43,6 +43,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/app/manifest.webmanifest", _everybody("installing:manifest")),
         web.get("/app/sw.js", _everybody("installing:service_worker")),
         web.get("/app/offline", _everybody("installing:offline")),
+        # The last, for it takes what none of the others does: an installed app has no other way back.
+        web.get("/app/{nowhere:.*}", _serving("desk:nowhere")),
     ]
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, ViewportSize, expect
 
 from states.customers import Channel, Customer, Link
 from storage import notes
@@ -29,6 +29,8 @@ from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SCRIPT_MAX = 60_000
+# WCAG 2.2, 1.4.10: what a page of 1280 shows at four times its size.
+NARROWEST = ViewportSize(width=320, height=640)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -117,6 +119,21 @@ async def test_what_is_touched_is_large_enough(browser: Browser, house: House) -
         for place in ("/app", f"/app/c/{sid}", f"/app/c/{sid}/hand-over", "/app/customers", "/app/customers/one?id=2"):
             await page.goto(house.url + place)
             assert await page.evaluate(small) == [], place
+
+
+async def test_the_bar_fits_the_narrowest_phone(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    overlaps = """() => {
+        const ends = [...document.querySelectorAll('#nav a')].map((it) => it.getBoundingClientRect().right);
+        const isBelow = getComputedStyle(document.getElementById('nav')).position === 'fixed';
+        const start = document.querySelector('.menu > summary').getBoundingClientRect().left;
+        return (!isBelow && Math.max(...ends) > start) || document.documentElement.scrollWidth > innerWidth;
+    }"""
+    for login, places in ((GRACE, ("/app", f"/app/c/{sid}/hand-over")), ("admin@example.test", ("/console/machine",))):
+        async with at(browser, house, login, NARROWEST) as page:
+            for place in places:
+                await page.goto(house.url + place)
+                assert not await page.evaluate(overlaps), place
 
 
 async def test_nothing_a_customer_or_his_record_says_runs_or_breaks_the_page(browser: Browser, house: House) -> None:

@@ -101,6 +101,24 @@ async def test_without_a_connection_a_message_waits_to_be_sent(page: Page, house
     assert await graces(house, sid) == ["First"]
 
 
+async def test_what_is_begun_when_the_conversation_is_closed_stays_to_be_copied(
+    page: Page, house: House, sid: str
+) -> None:
+    await page.get_by_label("Message to Maria Sanchez").fill("As I was about to say")
+    await house.post(f"/sandbox/conversations/{sid}/close", {})
+    await expect(page.get_by_text("This conversation is closed.", exact=False)).to_be_visible()
+    for _ in range(2):
+        await expect(page.locator("#unsent .bubble")).to_have_text("As I was about to say")
+        await expect(page.locator("#unsent .status")).to_contain_text("Not sent")
+        await page.reload()
+    await page.locator("#unsent").get_by_role("button", name="Try again").click()
+    await expect(page.locator("#unsent .status")).to_contain_text("This conversation is closed.")
+    await page.locator("#unsent").get_by_role("button", name="Discard").click()
+    await page.reload()
+    await expect(page.get_by_text("This conversation is closed.", exact=False)).to_be_visible()
+    await expect(page.locator("#unsent > li")).to_have_count(0)
+
+
 async def test_a_message_that_was_given_up_is_tried_again_from_the_thread(page: Page, house: House, sid: str) -> None:
     await house.post("/sandbox/faults", {"errors": {"400": 1.0}}, method="PUT")
     field = page.get_by_label("Message to Maria Sanchez")
@@ -122,12 +140,16 @@ async def test_a_quick_reply_is_put_into_the_composer_with_both_names(page: Page
 
 
 async def test_a_note_is_added_beside_the_conversation(page: Page, house: House, sid: str) -> None:
-    await page.get_by_role("link", name="Customer and notes").click()
+    beside = page.get_by_role("link", name="Customer and notes")
+    assert (await beside.inner_text()).strip() == "Customer and notes"
+    await beside.click()
     await expect(page.locator("#card")).to_contain_text("Customer since 2019.")
     await page.get_by_label("New note").fill("Prefers mornings.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".note")).to_contain_text("Prefers mornings.")
     await expect(page.get_by_label("New note")).to_have_value("")
+    # Whoever it is handed to sees on a phone that there is one.
+    await expect(page.get_by_role("link", name="Customer and notes 1 private note", exact=True)).to_be_attached()
     assert "mornings" not in str(await house.said(sid))
 
 

@@ -16,7 +16,7 @@ async def test_without_a_network_there_is_a_page_and_nobodys_data(browser: Brows
         await page.evaluate("navigator.serviceWorker.ready")
         await page.reload()
         await page.context.set_offline(True)
-        await page.goto(f"{house.url}/app")
+        await page.goto(f"{house.url}/app/c/{sid}")
         await expect(page.get_by_role("heading", name="No connection")).to_be_visible()
         style = "getComputedStyle(document.querySelector('.empty')).display"
         assert await page.evaluate(style) == "grid"
@@ -27,7 +27,8 @@ async def test_without_a_network_there_is_a_page_and_nobodys_data(browser: Brows
         assert all(path == "/app/offline" or path.startswith("/static/") for path in paths)
         await page.context.set_offline(False)
         await page.get_by_role("link", name="Try again").click()
-        await expect(page.get_by_text("Maria Sanchez")).to_be_visible()
+        # Where he was, not the list.
+        await expect(page.get_by_label("Message to Maria Sanchez")).to_be_visible()
 
 
 async def test_the_manifest_can_be_installed(browser: Browser, house: House) -> None:
@@ -39,3 +40,17 @@ async def test_the_manifest_can_be_installed(browser: Browser, house: House) -> 
         faults = (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"]
         # Browsers of tests have no profile to install into.
         assert [fault for fault in faults if fault["errorId"] != "in-incognito"] == []
+
+
+async def test_whose_sign_in_has_ended_is_led_to_it_and_back(browser: Browser, house: House) -> None:
+    sid = await with_worker(house)
+    async with at(browser, house, GRACE, service_workers="allow") as page:
+        await page.goto(f"{house.url}/app/c/{sid}")
+        await page.evaluate("navigator.serviceWorker.ready")
+        await page.reload()
+        await page.get_by_label("Message to Maria Sanchez").fill("Begun before")
+        await page.context.clear_cookies()
+        await page.reload()
+        await page.get_by_role("button", name="Grace").click()
+        await page.wait_for_url(f"{house.url}/app/c/{sid}")
+        await expect(page.get_by_label("Message to Maria Sanchez")).to_have_value("Begun before")

@@ -277,6 +277,15 @@ async def test_axe_finds_nothing_and_every_page_fits(browser: Browser, house: Ho
             assert found == [], f"{path}: {json.dumps(found, indent=1)[:3000]}"
 
 
+async def test_a_heading_is_not_broken_within_its_word_on_a_phone(browser: Browser, house: House) -> None:
+    lines = """[...document.querySelectorAll('h1')]
+        .map((it) => it.offsetHeight / parseFloat(getComputedStyle(it).lineHeight))"""
+    async with at(browser, house, BOSS, PHONE) as page:
+        for path in ("/console", "/console/audit", "/console/machine"):
+            await page.goto(house.url + path)
+            assert [round(count) for count in await page.evaluate(lines)] == [1], path
+
+
 @pytest.mark.parametrize("path", ["/console", "/console/c/{sid}", "/console/audit", "/console/machine"])
 async def test_every_page_links_its_twin(desk: Page, house: House, path: str) -> None:
     sid = await eventful(house)

@@ -263,6 +263,18 @@ async def test_a_narrow_screen_shows_one_part_at_a_time_without_overflow(
         assert await phone_page.evaluate(SMALL_TARGETS) == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 420), (844, 390)], ids=["keyboard open", "lying"])
+async def test_on_a_low_screen_one_scrolls_to_what_is_written(phone_page: Page, width: int, height: int) -> None:
+    await phone_page.set_viewport_size({"width": width, "height": height})
+    field = phone_page.get_by_label("Message from this phone")
+    # Above the list of phones, which scrolls by itself.
+    await phone_page.mouse.move(width / 2, 80)
+    await phone_page.mouse.wheel(0, 1000)
+    await expect(field).to_be_in_viewport(ratio=1, timeout=5_000)
+    await write(phone_page, "Hello")
+    await expect(phone_page.locator("#entries .body")).to_have_count(1)
+
+
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, a, select, textarea, summary, label, .field")]
     .filter(node => node.checkVisibility())
     .filter(node => node.getBoundingClientRect().height < 40)

@@ -101,6 +101,13 @@ async def test_a_conversation_is_handed_to_a_colleague_with_a_note(house: House,
     assert "Wants a refund." not in str(await house.said(sid))
 
 
+async def test_who_hands_over_without_a_note_is_told_of_none(house: House, grace: Visitor) -> None:
+    sid = await with_grace(house)
+    handed = await grace.post(f"/app/c/{sid}/hand-over", to="queue", note=" ", token="token-0001")
+    said = (await grace.get(str(handed.leads_to))).text
+    assert ("Handed over." in said, "Your note" in said) == (True, False)
+
+
 async def test_a_long_note_goes_with_the_conversation_whole(house: House, grace: Visitor, ada: Visitor) -> None:
     sid = await with_grace(house)
     note = "Wants a refund. " * 100

@@ -59,6 +59,14 @@ async def test_what_is_not_mine_does_not_exist(house: House, grace: Visitor, ada
     assert "mine?" not in str(await house.said(sid))
 
 
+@pytest.mark.parametrize("path", ["/app/", "/app/c", "/app/c/CH12", f"/app/c/{NOBODYS}/write", "/app/nowhere.json"])
+async def test_an_address_beneath_the_app_that_is_none_leads_back(grace: Visitor, path: str) -> None:
+    lost = await grace.get(path)
+    assert lost.status == 404
+    assert "There is nothing of yours at this address." in lost.text
+    assert path.endswith(".json") or 'href="/app">Back to the start' in lost.text
+
+
 async def test_opening_marks_as_seen_and_asking_for_the_moving_part_does_not(house: House, grace: Visitor) -> None:
     sid = await with_grace(house)
 

@@ -159,6 +159,13 @@ async def test_a_conversation_nobody_heard_of_is_not_there(boss: Visitor) -> Non
     assert (await act(boss, nobody, "close")).status == 404
 
 
+async def test_an_address_beneath_the_workbench_that_is_none_leads_back(boss: Visitor) -> None:
+    for path in ("/console/", "/console/c/CH12", "/console/nowhere.json"):
+        lost = await boss.get(path)
+        assert (lost.status, "There is no such page." in lost.text) == (404, True), path
+        assert path.endswith(".json") or 'href="/">Back to the start' in lost.text
+
+
 async def test_the_page_names_the_reason_with_the_guards_that_said_no(house: House, boss: Visitor) -> None:
     sid = await house.say(MARIA, "Hello")
     await house.quiet(sid)

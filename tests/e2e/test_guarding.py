@@ -80,6 +80,8 @@ async def test_a_page_leads_to_the_sign_in_and_back(pages: str) -> None:
         assert (answer.status, answer.leads_to) == (303, "/signin?next=%2Fmine%3Fstate%3Da%2520b%26x%3D%2522")
         assert (await visitor.ask("HEAD", "/mine")).status == 303
         assert (await visitor.get("/mine", Accept="text/html,*/*", Sec_Fetch_Dest="document")).status == 303
+        # As a service worker passes it on.
+        assert (await visitor.get("/mine", Accept="text/html,*/*", Sec_Fetch_Dest="empty")).status == 303
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ function forget(item, message) {
 function failed(item, message, reason) {
   say(item, `Not sent · ${reason} `, true,
     button("Try again", () => send(item, message)), " ",
-    button("Discard", () => { forget(item, message); field.focus(); }));
+    button("Discard", () => { forget(item, message); field?.focus(); }));
   onSent();
 }
 
@@ -80,7 +80,7 @@ async function attempt(item, message) {
   say(item, "Sending", false);
   let answer;
   try {
-    answer = await post(form.action, message);
+    answer = await post(`/app/c/${sid}/write`, message);
   } catch {
     failed(item, message, "No connection.");
     return;
@@ -124,14 +124,26 @@ export function insert(text) {
   field.focus();
 }
 
+// Where nobody can write any more, what was begun stands among what is not sent: to be copied, or discarded.
+function end() {
+  const body = localStorage.getItem(draftKey());
+  if (form?.isConnected || !body) return;
+  localStorage.removeItem(draftKey());
+  const message = { body, token: crypto.randomUUID() };
+  store([...stored(), message]);
+  failed(show(message), message, "You cannot write here now.");
+}
+
 /** Let the composer work for one conversation; `whenSent` is called whenever what is shown below has changed. */
 export function compose(forSid, whenSent) {
-  if (!form) return;
   sid = forSid;
   onSent = whenSent;
+  for (const message of stored()) failed(show(message), message, "It is not known whether it was sent.");
+  end();
+  document.addEventListener("live:updated", end);
+  if (!form) return;
   field.value ||= localStorage.getItem(draftKey()) ?? "";
   grow();
-  for (const message of stored()) failed(show(message), message, "It is not known whether it was sent.");
   field.addEventListener("input", () => { keepDraft(); grow(); });
   field.addEventListener("keydown", (event) => {
     // While a text is composed (IME), Enter chooses; Safari tells it by the key code alone.
