@@ -60,7 +60,7 @@ class PlayedWriter:
 
 @dataclass(slots=True)
 class PlayedTwilio:
-    """One conversation. `lag_ms`: how long its list of messages is behind."""
+    """One conversation. `lag_ms`: how long its lists are behind."""
 
     sid: str
     clock: PlayedClock
@@ -69,6 +69,7 @@ class PlayedTwilio:
     state: str = "active"
     _messages: dict[int, tuple[int, Published]] = field(default_factory=dict)
     _members: dict[str, Member] = field(default_factory=dict)
+    _came: dict[str, int] = field(default_factory=dict)
 
     def happen(self, fact: Fact) -> Fact:
         """Let something happen; the fact as its webhook tells it, a message with its index."""
@@ -78,7 +79,7 @@ class PlayedTwilio:
                 self._publish(fact.message_sid, fact.author, fact.body, fact.participant_sid)
             case ParticipantPresent():
                 who = Member(fact.participant_sid, fact.identity, fact.address, fact.proxy_address)
-                self._members[who.participant_sid] = who
+                self._enter(who)
             case ParticipantGone():
                 self._members.pop(fact.participant_sid, None)
             case ConversationClosed():
@@ -126,7 +127,7 @@ class PlayedTwilio:
         self._require_open()
         present = next((who for who in self._members.values() if who.identity == identity), None)
         added = present or Member(f"MB{self.next_index + 4096:032x}", identity, None, None)
-        self._members[added.participant_sid] = added
+        self._enter(added)
         return added
 
     async def remove_participant(self, sid: str, participant_sid: str, service_sid: str | None = None) -> None:
@@ -157,7 +158,12 @@ class PlayedTwilio:
 
     async def members(self, sid: str, service_sid: str | None = None) -> list[Member]:
         """See the port."""
-        return list(self._members.values())
+        old_enough = self.clock() - self.lag_ms
+        return [who for sid, who in self._members.items() if self._came[sid] <= old_enough]
+
+    async def has_member(self, sid: str, participant_sid: str, service_sid: str | None = None) -> bool:
+        """See the port."""
+        return participant_sid in self._members
 
     async def conversation(self, sid: str, service_sid: str | None = None) -> Listed:
         """See the port."""
@@ -170,6 +176,10 @@ class PlayedTwilio:
     async def created_since(self, since: str) -> list[Listed]:
         """See the port."""
         return []
+
+    def _enter(self, who: Member) -> None:
+        self._members[who.participant_sid] = who
+        self._came.setdefault(who.participant_sid, self.clock())
 
     def _publish(
         self, message_sid: str, author: str, body: str, participant_sid: str | None, tag: str | None = None

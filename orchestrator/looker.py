@@ -215,6 +215,8 @@ class Looker:
             listed = await self._conversations.conversation(sid, scope) if whole else None
             # With sparse filters nobody tells that a worker left, and what the customer writes then is the bot's.
             members = await self._conversations.members(sid, scope) if whole or before.workers else []
+            missing = before.workers - {member.participant_sid for member in members}
+            gone = {who for who in missing if not await self._conversations.has_member(sid, who, scope)}
             messages = await self._conversations.messages(sid, before.after_index, scope)
         except Gone:
             return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
@@ -224,7 +226,7 @@ class Looker:
             conversation_sid=sid,
             messages=[_fact(message) for message in messages],
             members=[_present(member) for member in members] if whole else None,
-            gone=before.workers - {member.participant_sid for member in members},
+            gone=gone,
             closed=listed is not None and listed.state in _ENDED,
             service_sid=scope,
             ours=[message for message in messages if message.tag is not None],

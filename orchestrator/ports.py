@@ -121,7 +121,10 @@ class Conversations(Protocol):
         """All messages with an index above `after_index`, in the order of index."""
 
     async def members(self, sid: str, service_sid: str | None = None) -> list[Member]:
-        """Everybody who is in the conversation."""
+        """Everybody who is in the conversation; who came a moment ago may be missing."""
+
+    async def has_member(self, sid: str, participant_sid: str, service_sid: str | None = None) -> bool:
+        """Whether this participant is in the conversation at this moment."""
 
     async def conversation(self, sid: str, service_sid: str | None = None) -> Listed:
         """The conversation itself."""

@@ -199,6 +199,10 @@ class TwilioConversations:
             participants = (await self._conversation(sid, service_sid)).participants
             return [_member(record) for record in await participants.list_async(page_size=_PAGE)]
 
+    async def has_member(self, sid: str, participant_sid: str, service_sid: str | None = None) -> bool:
+        """Whether this participant is in the conversation: he himself is read, for a list may lag. Harmless twice."""
+        return await self._fetched(sid, participant_sid, service_sid) is not None
+
     async def conversation(self, sid: str, service_sid: str | None = None) -> Listed:
         """The conversation itself, closed ones too. A read: harmless twice."""
         with calling(conversation=True):
@@ -251,11 +255,15 @@ class TwilioConversations:
         """Who is there already, if the refusal is about that, and it is this conversation he is in."""
         if refusal.code not in _ALREADY_THERE:
             return None
+        # the client puts it into the path as it is
+        return await self._fetched(sid, quote(identity, safe=""), service_sid)
+
+    async def _fetched(self, sid: str, name: str, service_sid: str | None) -> Member | None:
+        """Who is there under this participant SID or identity, if anybody is."""
         try:
             with calling():
-                # the client puts it into the path as it is
                 conversation = await self._conversation(sid, service_sid)
-                return _member(await conversation.participants(quote(identity, safe="")).fetch_async())
+                return _member(await conversation.participants(name).fetch_async())
         except Rejected as absent:
             if absent.code in _NO_PARTICIPANT:
                 return None

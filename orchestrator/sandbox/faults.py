@@ -106,8 +106,9 @@ class Faults:
         return cls(**{name: _READERS[name](value, name) for name, value in data.items()})
 
     def json(self) -> dict[str, Any]:
-        """The switches as they were set, those left alone too."""
-        return {name: getattr(self, name) for name in _READERS}
+        """The switches as `read` takes them, those left alone too; what has no value is left out."""
+        switches = {name: getattr(self, name) for name in _READERS}
+        return {name: value for name, value in switches.items() if value is not None}
 
     def error_before(self) -> int | None:
         """The status this call is refused with before anything is done, if it is: one throw for all statuses."""

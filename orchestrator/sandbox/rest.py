@@ -6,9 +6,11 @@ A handler is given a `Call` and returns a `Reply`, or raises `TwilioError`; it n
 import asyncio
 import base64
 import hmac
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -18,8 +20,11 @@ from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.forms import Form, Pairs
 from orchestrator.sandbox.ledger import NO_ANSWER
 from orchestrator.sandbox.paging import PAGE_NAMES
+from orchestrator.sandbox.records import Message, Participant
 from orchestrator.sandbox.sandbox import FLEX, SANDBOX, Sandbox
 from orchestrator.sandbox.shapes import Place, Shape
+
+Record = TypeVar("Record", Message, Participant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ class Call:
         if value not in ("true", "false"):
             raise bad_parameter("X-Twilio-Webhook-Enabled must be true or false")
         return value == "true"
+
+    def listed(self, records: Iterable[Record]) -> list[Record]:
+        """What a list shows of these: the fault `list_lag_s` hides the newest."""
+        newest = self.sandbox.world.now() - timedelta(seconds=self.sandbox.faults.list_lag_s)
+        return [record for record in records if record.created <= newest]
 
     def named(self, name: str) -> str:
         """A part of the path."""

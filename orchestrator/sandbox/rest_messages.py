@@ -1,7 +1,6 @@
 """Messages of the REST API, and the receipts of their delivery."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from aiohttp import web
 
@@ -47,7 +46,7 @@ def listed(call: Call) -> Reply:
     descending = query.choice("Order", ("asc", "desc")) == "desc"
     conversation = conversation_of(call)
     page = page_of(
-        _seen(call, conversation),
+        call.listed(conversation.messages.values()),
         lambda message: (0, message.index),
         lambda message: message_shape(conversation, message, call.place),
         "messages",
@@ -132,15 +131,6 @@ def _named(call: Call) -> tuple[Conversation, Message]:
     if message is None:
         raise not_found(call.request.path)
     return conversation, message
-
-
-def _seen(call: Call, conversation: Conversation) -> list[Message]:
-    messages = list(conversation.messages.values())
-    lag = call.sandbox.faults.list_lag_s
-    if not lag:
-        return messages
-    newest = call.sandbox.world.now() - timedelta(seconds=lag)
-    return [message for message in messages if message.created <= newest]
 
 
 def _draft(form: Form, on_channel: bool, uploads: Mapping[str, Upload]) -> Draft:

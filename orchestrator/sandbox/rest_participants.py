@@ -45,10 +45,10 @@ def create(call: Call) -> Reply:
 
 
 def listed(call: Call) -> Reply:
-    """`GET …/Participants`, in the order they came."""
+    """`GET …/Participants`, in the order they came; the fault `list_lag_s` hides the newest."""
     query, conversation = call.query(), conversation_of(call)
     page = page_of(
-        list(conversation.participants.values()),
+        call.listed(conversation.participants.values()),
         lambda participant: (0, participant.ordinal),
         lambda participant: participant_shape(conversation, participant, call.place),
         "participants",

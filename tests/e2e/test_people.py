@@ -35,6 +35,17 @@ async def received(house: House, sid: str, count: int) -> bool:
     return sum(1 for row in rows if row["trigger"] == "message_received") == count
 
 
+async def looks_in_vain(house: House) -> int:
+    async with house.session.get(f"{house.url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    told = 'expert_hub_looks_total{found="no"} '
+    return sum(int(float(line.removeprefix(told))) for line in lines if line.startswith(told))
+
+
+async def more_looks_in_vain(house: House, before: int) -> bool:
+    return await looks_in_vain(house) > before
+
+
 @pytest.mark.parametrize("filters", ["recommended", "article"])
 @pytest.mark.parametrize("told", [True, False], ids=["told", "silent"])
 @pytest.mark.parametrize("settle", [True, False], ids=["later", "at once"])
@@ -153,6 +164,23 @@ async def test_what_the_customer_writes_next_after_the_worker_left_is_the_bots(
     await house.state(sid, "awaiting_choice")
     await house.quiet(sid)
     assert len(await ours(house, sid)) == before + 1
+
+
+async def test_a_worker_whom_a_list_lacks_that_lags_has_not_left(house: House) -> None:
+    await house.filters(ARTICLE_FILTERS)
+    sid = await house.say(MARIA, "agent")
+    await house.state(sid, "with_worker")
+    await house.quiet(sid)
+    before = len(await ours(house, sid))
+    await house.post("/sandbox/faults", {"list_lag_s": 600}, "PUT")
+    looks = await looks_in_vain(house)
+    await house.say(MARIA, "Are you open today?")
+    await house.until(lambda: more_looks_in_vain(house, looks))
+    await house.post("/sandbox/faults", {}, "PUT")
+    await house.until(lambda: received(house, sid, 2))
+    await house.quiet(sid)
+    assert (await house.dump(sid))["worker"] == {"identity": ADA}
+    assert len(await ours(house, sid)) == before
 
 
 @on_both

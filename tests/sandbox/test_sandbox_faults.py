@@ -142,6 +142,17 @@ async def test_lists_lack_the_newest_messages_while_they_lag(control: Control, c
     assert len(await messages.list_async()) == 1
 
 
+async def test_a_list_of_participants_lacks_the_newest_while_it_lags(control: Control, client: Client) -> None:
+    ch = await conversation(client)
+    participants = client.conversations.v1.conversations(ch).participants
+    added = await participants.create_async(identity="someone")
+    await control.faults(list_lag_s=600)
+    assert await participants.list_async() == []
+    assert (await participants(added.sid).fetch_async()).identity == "someone"
+    await control.faults()
+    assert len(await participants.list_async()) == 1
+
+
 async def test_lost_webhooks_never_arrive_and_stop_nothing(
     sandbox: Running, service: Service, control: Control
 ) -> None:
@@ -177,7 +188,9 @@ async def test_faults_are_shown_replaced_and_cleared(control: Control) -> None:
     _, shown = await control.call("GET", "/sandbox/faults")
     assert shown == off | {"seed": 1, "errors": {"429": 0.5}, "webhook_delay_ms": [0, 300]}
     await control.faults(latency_ms=5)
-    assert (await control.call("GET", "/sandbox/faults"))[1] == off | {"latency_ms": 5}
+    _, shown = await control.call("GET", "/sandbox/faults")
+    assert shown == off | {"latency_ms": 5}
+    assert await control.call("PUT", "/sandbox/faults", json=shown) == (200, shown)
     await control.faults()
     assert (await control.call("GET", "/sandbox/faults"))[1] == off
 
