@@ -34,10 +34,14 @@ CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 # Between a name and its value, and between a field and the next, once they are taken apart.
 HALF, FIELD = b"\0", b"\1"
+# For a NUL that somebody sent: no database takes one, and his message is to arrive all the same.
+NO_NUL = "\N{REPLACEMENT CHARACTER}".encode()
 # A percent sign becomes the sign of quoted-printable, the decoder of which is written in C and differs in line ends.
 BORDERS = bytes.maketrans(b"+=&%", b" " + HALF + FIELD + b"=")
 NO_MARKS = bytes(set(range(256)) - set(b"=&\r\n"))
 BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# What a byte that is not UTF-8 is decoded to (PEP 383).
+NO_TEXT = re.compile("[\udc80-\udcff]")
 SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -75,8 +79,9 @@ def _bounded(body: T, limit: int) -> T:
 
 
 class Fields(NamedTuple):
-    """A body's decoded fields. `pairs`: each once, a name, a NUL and a value, in the order of their bytes; `covered`:
-    what a signature covers of them, by name, each followed by its value; `is_whole`: no percent escape is broken."""
+    """A body's decoded fields. `pairs`: each once, a name, a NUL and a value, which hold none, in the order of their
+    bytes; `covered`: what a signature covers of the fields, by name, each followed by its value; `is_whole`: no percent
+    escape is broken."""
 
     pairs: list[bytes]
     covered: bytes
@@ -121,7 +126,8 @@ def _halves(field: bytes) -> tuple[bytes, bytes]:
 def _fields(halves: Iterable[tuple[bytes, bytes]], *, is_whole: bool = True) -> Fields:
     """These names and values, whatever is in them."""
     found = sorted(set(halves))
-    return Fields(sorted(map(HALF.join, found)), b"".join(chain.from_iterable(found)), is_whole)
+    pairs = sorted(HALF.join(half.replace(HALF, NO_NUL) for half in pair) for pair in found)
+    return Fields(pairs, b"".join(chain.from_iterable(found)), is_whole)
 
 
 def check_form(body: bytes, fields: Fields, content_type: str | None) -> None:
@@ -172,26 +178,32 @@ class Form(Mapping[str, str]):
     """The fields of a webhook. A field with an empty value is absent.
 
     The signature leaves the borders between fields open, so a field that comes twice with different values is
-    `MalformedWebhook` when it is read; one that nobody reads is nobody's concern.
+    `MalformedWebhook` when it is read, as is one that is not UTF-8; one that nobody reads is nobody's concern.
     """
 
     def __init__(self, names: Sequence[str], values: Sequence[str]) -> None:
         self._values = dict(zip(names, values, strict=True))
-        self._ambiguous: set[str] = set()
+        self._refused: dict[str, str] = {}
         if len(self._values) < len(names):
-            self._ambiguous = {name for name, value in zip(names, values, strict=True) if self._values[name] != value}
+            pairs = zip(names, values, strict=True)
+            self._refused = {name: "comes twice" for name, value in pairs if self._values[name] != value}
 
     @classmethod
     def of(cls, fields: Fields) -> "Form":
-        """The form of these fields. Raises `MalformedWebhook` where one is not UTF-8 or has a NUL in it."""
+        """The form of these fields."""
+        # All at once; no character goes beyond its field.
+        plain = HALF.join(fields.pairs)
         try:
-            # All at once; no character goes beyond its field.
-            plain = HALF.join(fields.pairs).decode().split("\0") if fields.pairs else []
+            return cls._of_text(plain.decode())
         except UnicodeDecodeError:
-            raise MalformedWebhook("a field is not UTF-8") from None
-        if len(plain) != 2 * len(fields.pairs):
-            raise MalformedWebhook("a field has a NUL in it")
-        return cls(plain[::2], plain[1::2])
+            form = cls._of_text(plain.decode(errors="surrogateescape"))
+        form._refused |= {name: "is not UTF-8" for name, value in form._values.items() if NO_TEXT.search(value)}
+        return form
+
+    @classmethod
+    def _of_text(cls, text: str) -> "Form":
+        halves = text.split("\0") if text else []
+        return cls(halves[::2], halves[1::2])
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -204,13 +216,13 @@ class Form(Mapping[str, str]):
     @overload
     def get(self, name: str, default: Default, /) -> str | Default: ...
     def get(self, name: str, default: object = None, /) -> object:
-        """The value of a field, or `default` where it is absent. Raises `MalformedWebhook` where it is ambiguous."""
-        if name in self._ambiguous:
-            raise MalformedWebhook(f"{name} comes twice")
+        """The value of a field, or `default` where it is absent. Raises `MalformedWebhook` where it cannot be told."""
+        if name in self._refused:
+            raise MalformedWebhook(f"{name} {self._refused[name]}")
         return self._values.get(name) or default
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, value in self._values.items() if value or name in self._ambiguous)
+        return (name for name, value in self._values.items() if value or name in self._refused)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

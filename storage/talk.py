@@ -115,7 +115,7 @@ class Talk:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL in a text; a list of Twilio's may hold one, which no webhook of ours takes."""
+    """PostgreSQL keeps no NUL in a text; a list of Twilio's may hold one, and no field of a webhook does any more."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

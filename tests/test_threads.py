@@ -210,7 +210,7 @@ def test_the_window_of_whatsapp_is_explained(place: Place) -> None:
 
 
 def test_a_nul_in_a_message_hinders_nobody(place: Place) -> None:
-    """No webhook with one is taken; a list of Twilio's may hold it."""
+    """A form that holds one has lost it before; a list of Twilio's may hold it."""
     listed = [message(0, "a\0b"), theirs(1, "c\0d")]
     tell(place, started(), customer(), member(WORKER, 2))
     place.do(lambda unit: see(unit, Sighting(CH, listed), SURE))

@@ -156,9 +156,7 @@ async def test_a_signed_json_body_comes_out_as_its_scalars(server: TestServer) -
     assert await post(server, body, signed({}), headers=kind) == FORBIDDEN
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"[" * 100_000, b'{"a": "\\ud800"}', b'{"a": "\xff"}', b'{"a": "\\u0000"}']
-)
+@pytest.mark.parametrize("body", [b"{", b"[]", b"[" * 100_000, b'{"a": "\\ud800"}', b'{"a": "\xff"}'])
 async def test_signed_json_that_is_no_object_is_malformed(server: TestServer, body: bytes) -> None:
     target = f"/hook?bodySHA256={sha256(body).hexdigest()}"
     kind = {"Content-Type": "application/json"}
@@ -174,7 +172,6 @@ async def test_json_of_another_account_is_forbidden(server: TestServer) -> None:
 
 MALFORMED = {
     "bad UTF-8": ("Body=%FF", [("Body", b"\xff")], {}),
-    "NUL": ("Body=a%00b", [("Body", b"a\0b")], {}),
     "lone surrogate": ("Body=%ED%A0%80", [("Body", b"\xed\xa0\x80")], {}),
     "bogus charset": ("Body=x", [("Body", b"x")], {"Content-Type": FORM + "; charset=bogus"}),
     "1,001 fields": (

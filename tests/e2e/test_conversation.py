@@ -33,6 +33,15 @@ async def three_messages(house: House, sid: str) -> bool:
     return len(await house.said(sid)) >= 3
 
 
+async def test_a_message_with_a_nul_in_it_is_answered_like_any_other(either_house: House) -> None:
+    sid = await either_house.say(MARIA, "Hello\0")
+    await either_house.until(lambda: three_messages(either_house, sid))
+    assert await either_house.say(MARIA, "\0agent\0") == sid
+    await either_house.state(sid, "with_worker")
+    await either_house.quiet(sid)
+    assert [author for author, _body in await either_house.said(sid)].count(MARIA) == 2
+
+
 async def test_agent_brings_in_the_longest_idle_worker(either_house: House) -> None:
     sid = await either_house.say(MARIA, "Hello, an AGENT please!")
     dump = await either_house.state(sid, "with_worker")

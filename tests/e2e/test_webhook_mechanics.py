@@ -157,7 +157,6 @@ BAD = [
     ("/post-event", MESSAGE | {"Index": "1.5"}),
     ("/post-event", MESSAGE | {"Index": "9" * 400}),
     ("/post-event", MESSAGE | {"Index": "٣"}),
-    ("/post-event", MESSAGE | {"Body": "a\0b"}),
     ("/post-event", {"EventType": "onParticipantAdded", "ConversationSid": CH, "Identity": "a"}),
     ("/post-event", {"EventType": "onParticipantAdded", "ParticipantSid": MB, "Identity": "a"}),
     ("/post-event", {"EventType": "onParticipantRemoved", "ConversationSid": CH}),
@@ -187,7 +186,7 @@ async def test_what_lacks_something_or_is_malformed_is_400_and_leaves_nothing(ho
     assert rows(house) == before
 
 
-@pytest.mark.parametrize("body", [b"A=%ff", b"A=%zz", b"A=%00", b"&" * 2000], ids=["utf-8", "escape", "nul", "fields"])
+@pytest.mark.parametrize("body", [b"A=%zz", b"&" * 2000], ids=["escape", "fields"])
 async def test_a_body_that_cannot_be_parsed_is_400_when_signed_and_403_when_not(house: House, body: bytes) -> None:
     before = rows(house)
     fields = split_form(body).covered
@@ -209,6 +208,7 @@ FINE: list[tuple[str, dict[str, str]]] = [
     ("/post-event", {"EventType": "onSomethingNew", "ConversationSid": "whatever"}),
     ("/post-event", {"EventType": "onUserAdded"}),
     ("/post-event", MESSAGE | {"Novel": "x", "RoleSid": "unused", "MessagingServiceSid": "unused"}),
+    ("/post-event", MESSAGE | {"Novel": "a\0b"}),
     ("/post-event", MESSAGE | {"Body": "", "Media": '[{"Sid": "ME1"}]'}),
     ("/post-event", MESSAGE | {"Media": "not JSON"}),
     ("/post-event", MESSAGE | {"ParticipantSid": "", "ChatServiceSid": ""}),
