@@ -75,10 +75,11 @@ async def test_a_message_whose_answer_was_lost_is_tried_again_and_not_doubled(
     field = page.get_by_label("Message to Maria Sanchez")
     await field.fill("Only once")
     await field.press("Enter")
-    await expect(page.locator("#unsent > li.failed")).to_contain_text("Not sent")
+    await expect(page.locator("#unsent > li.failed")).to_contain_text("It is not known whether this was sent.")
     await page.unroute("**/write")
     await page.reload()
     await expect(page.locator("#unsent .bubble")).to_have_text("Only once")
+    await expect(page.locator("#unsent > li.failed")).to_contain_text("It is not known whether this was sent.")
     await page.locator("#unsent").get_by_role("button", name="Try again").click()
     await expect(page.locator("#unsent > li")).to_have_count(0)
     await expect(page.locator("#thread .own .bubble")).to_have_text("Only once")
@@ -87,13 +88,15 @@ async def test_a_message_whose_answer_was_lost_is_tried_again_and_not_doubled(
 
 
 async def test_without_a_connection_a_message_waits_to_be_sent(page: Page, house: House, sid: str) -> None:
-    await page.route("**/write", lambda route: route.abort())
+    await page.context.set_offline(True)
     field = page.get_by_label("Message to Maria Sanchez")
     for text in ("First", "Second"):
         await field.fill(text)
         await field.press("Enter")
     await expect(page.locator("#unsent > li.failed")).to_have_count(2)
-    await page.unroute("**/write")
+    await page.context.set_offline(False)
+    await page.reload()
+    await expect(page.locator("#unsent .status").first).to_contain_text("Not sent · No connection.")
     await page.locator("#unsent > li").last.get_by_role("button", name="Discard").click()
     await page.locator("#unsent").get_by_role("button", name="Try again").click()
     await expect(page.locator("#thread .own .bubble")).to_have_text("First")

@@ -69,20 +69,27 @@ function forget(item, message) {
   list.hidden = !list.children.length;
 }
 
+// Why it was not sent; without a reason nobody knows whether it was, for no answer came before the page went.
+function note(message, reason) {
+  store(stored().map((one) => (one.token === message.token ? { ...one, reason } : one)));
+}
+
 function failed(item, message, reason) {
-  say(item, `Not sent · ${reason} `, true,
+  note(message, reason);
+  say(item, reason ? `Not sent · ${reason} ` : "It is not known whether this was sent. ", true,
     button("Try again", () => send(item, message)), " ",
     button("Discard", () => { forget(item, message); field?.focus(); }));
   onSent();
 }
 
 async function attempt(item, message) {
+  note(message, undefined);
   say(item, "Sending", false);
   let answer;
   try {
-    answer = await post(`/app/c/${sid}/write`, message);
+    answer = await post(`/app/c/${sid}/write`, { body: message.body, token: message.token });
   } catch {
-    failed(item, message, "No connection.");
+    failed(item, message, navigator.onLine ? undefined : "No connection.");
     return;
   }
   if (!answer.ok) {
@@ -138,7 +145,7 @@ function end() {
 export function compose(forSid, whenSent) {
   sid = forSid;
   onSent = whenSent;
-  for (const message of stored()) failed(show(message), message, "It is not known whether it was sent.");
+  for (const message of stored()) failed(show(message), message, message.reason);
   end();
   document.addEventListener("live:updated", end);
   if (!form) return;
