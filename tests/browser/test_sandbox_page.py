@@ -117,7 +117,11 @@ async def test_an_added_phone_has_its_own_conversation_and_survives_a_reload(
 ) -> None:
     await phone_page.get_by_role("button", name="Add a phone").click()
     await phone_page.get_by_label("Channel").select_option("whatsapp")
-    await phone_page.get_by_label("Number").fill("+1 (555) 010-0042")
+    number = phone_page.get_by_label("Number")
+    await number.fill("555 010 0042")
+    await phone_page.keyboard.press("Enter")
+    assert "country code" in await number.evaluate("field => field.validationMessage")
+    await number.fill("+1 (555) 010-0042")
     await phone_page.keyboard.press("Enter")
     # The dialog tells that it was closed a moment after it was.
     await expect(phone_page.get_by_role("radio", name="+15550100042")).to_be_checked()

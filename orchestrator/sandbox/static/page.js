@@ -106,9 +106,19 @@ function dialog(buttonId, dialogId, onOk) {
   });
 }
 
-dialog("add-phone", "phone-dialog", ({ channel, number }) => {
+function typedPhone({ channel, number }) {
   const typed = number.value.trim().replace(/^whatsapp:/, "");
-  const phone = { channel: channel.value, number: channel.value === "chat" ? typed : typed.replace(/[\s().-]/g, "") };
+  return { channel: channel.value, number: channel.value === "chat" ? typed : typed.replace(/[\s().-]/g, "") };
+}
+
+byId("phone-dialog").addEventListener("input", ({ currentTarget }) => {
+  const fields = currentTarget.querySelector("form").elements;
+  const { channel, number } = typedPhone(fields);
+  const isOne = channel === "chat" || /^\+[1-9]\d{1,14}$/.test(number);
+  fields.number.setCustomValidity(isOne ? "" : "A number with its country code is needed, like +15550100042.");
+});
+dialog("add-phone", "phone-dialog", (fields) => {
+  const phone = typedPhone(fields);
   keep("phones", [...kept("phones", []), phone]);
   choosePhone(phone);
   byId("composer-text").focus();
