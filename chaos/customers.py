@@ -12,7 +12,8 @@ from orchestrator.sandbox.sandbox import Sandbox
 
 TEXTS_A_CUSTOMER = 8
 IN_A_ROW = 4
-TRIES, AGAIN_S = 3, 0.5
+# Ten seconds: on a slow machine replicas are killed faster than they start, and for a while there may be none.
+TRIES, AGAIN_S = 20, 0.5
 PLAIN = ("Hello", "What is this?", "I see", "Do you deliver on Sundays?", "Thanks", "❤️ it")
 ROUTING = ("AGENT", "ada@example.test", "Grace@Example.test please", "nobody@example.test")
 

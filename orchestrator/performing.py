@@ -50,7 +50,7 @@ from states.events import (
 from states.facts import ParticipantGone, ParticipantPresent
 from states.names import ParticipantSid
 from states.texts import primary
-from storage import notes, outbox
+from storage import codec, notes, outbox, past
 from storage.failpoints import reached
 from storage.lanes import Due
 from storage.reach import hindrance
@@ -167,6 +167,9 @@ class Performer:
         return found
 
     async def _add_participant(self, due: Due, effect: AddParticipant) -> Outcome:
+        """An attempt whose answer was lost may have added him, and by now he may have been seen, and have left."""
+        if due.attempts > 1 and await self.writer.run(lambda unit: _has_come(unit, due, effect.identity)):
+            return Outcome("done")
         member = await self.conversations.add_participant(due.conversation_sid, effect.identity, due.service_sid)
         fact = ParticipantPresent(ParticipantSid(member.participant_sid), effect.identity)
         report = Report(due.conversation_sid, key_of(fact, due.conversation_sid), fact)
@@ -274,6 +277,13 @@ class Performer:
 
     def _is_spoken(self, language: str | None) -> bool:
         return primary(language) not in self.unspoken
+
+
+def _has_come(unit: Unit, due: Due, identity: str) -> bool:
+    """Whether a worker has joined since it was decided to add him."""
+    decided_at = int(due.key.split("/")[1])
+    who = codec.encoded_field("identity", identity)
+    return past.has_decided(unit, due.conversation_sid, ["worker_joined"], who, after=decided_at)
 
 
 def _note(due: Due, effect: LeaveNote) -> Outcome:

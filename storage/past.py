@@ -9,12 +9,12 @@ from storage.statements import Statement
 from storage.unit import Unit
 
 
-def has_decided(unit: Unit, sid: str, triggers: Iterable[str], holding: str = "") -> bool:
-    """Whether a conversation has a decision on one of these triggers whose event holds this text. Reads the history of
-    that conversation, and is therefore not for the usual way of a webhook."""
+def has_decided(unit: Unit, sid: str, triggers: Iterable[str], holding: str = "", after: int = 0) -> bool:
+    """Whether a conversation has a decision on one of these triggers, above the version `after`, whose event holds this
+    text. Reads the history of that conversation, and is therefore not for the usual way of a webhook."""
     unit.write_history()
-    found = unit.sql.one(_DECIDED, sid=sid, triggers=unit.sql.words.listed(triggers), holding=holding)
-    return found is not None
+    listed = unit.sql.words.listed(triggers)
+    return unit.sql.one(_DECIDED, sid=sid, triggers=listed, holding=holding, after=after) is not None
 
 
 _DECIDED = Statement(
@@ -22,6 +22,7 @@ _DECIDED = Statement(
         select(history.c.version)
         .where(
             history.c.conversation_sid == bindparam("sid"),
+            history.c.version > bindparam("after"),
             words.is_one_of(history.c.trigger, "triggers"),
             # `_` in the name of a field stands for any character here, which makes no other field of ours fit.
             history.c.event.contains(bindparam("holding")),

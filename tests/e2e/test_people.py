@@ -184,6 +184,27 @@ async def test_a_worker_whom_a_list_lacks_that_lags_has_not_left(house: House) -
 
 
 @on_both
+async def test_a_worker_who_left_is_not_added_again_because_an_answer_was_lost(bare_house: House) -> None:
+    house = bare_house
+    await house.start(RETRY_BASE_S="3", RETRY_CAP_S="3")
+    sid = await house.say(MARIA, "Hello")
+    await house.quiet(sid)
+    await house.post("/sandbox/faults", {"cut_after_commit": 1}, "PUT")
+    await house.say(MARIA, f"{GRACE} please")
+    await house.until(lambda: house.identities(sid))
+    await house.post("/sandbox/faults", {}, "PUT")
+    # What no webhook tells of what we do ourselves, a round tells.
+    await house.service.reconciler.round()
+    await house.state(sid, "with_worker")
+    await leave(house, sid, GRACE)
+    dump = await house.state(sid, "awaiting_choice")
+    assert [e["status"] for e in dump["effects"] if e["kind"] == "add_participant"] == ["retrying"]
+    dump = await house.quiet(sid)
+    assert [e["status"] for e in dump["effects"] if e["kind"] == "add_participant"] == ["done"]
+    assert (dump["state"], await house.identities(sid)) == ("awaiting_choice", [])
+
+
+@on_both
 async def test_a_chat_customer_beside_a_worker_is_a_customer(house: House) -> None:
     sid = str((await rest(house, "POST", "/Conversations", told=True))["sid"])
     await join(house, sid, ALAN)
