@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import aiohttp
@@ -60,11 +60,13 @@ class Customers:
             await asyncio.sleep(AGAIN_S)
         self.refused.append(f"{body!r} was refused {TRIES} times")
 
-    def departures(self, sandbox: Sandbox, stays_s: float) -> Iterable["asyncio.Task[None]"]:
-        """Let a worker leave who has been with his customer for so long, if there is one."""
+    def departures(self, sandbox: Sandbox, stays_s: float, joined: Collection[str]) -> Iterable["asyncio.Task[None]"]:
+        """Let a worker leave who has been with his customer for so long, if there is one. `joined`: the participants of
+        whom the service knows; one whose adding was cut off and who left unseen would be added again, and rightly."""
         for it in sandbox.world.conversations.values():
             for who in it.participants.values():
-                if who.identity and (sandbox.world.now() - who.created).total_seconds() > stays_s:
+                has_stayed = (sandbox.world.now() - who.created).total_seconds() > stays_s
+                if who.identity and has_stayed and who.sid in joined:
                     yield asyncio.create_task(self.leave(it.sid, who.identity))
                     return
 

@@ -210,6 +210,11 @@ class Fleet:
         made: Counter[str] = await self._read(triggers)
         return made
 
+    async def joined(self) -> set[str]:
+        """The participants of whom it is known that they joined as workers."""
+        known: set[str] = await self._read(transcripts.joined)
+        return known
+
     def complaints(self) -> str:
         """What the replicas logged as errors, counted: no promise, but where to look."""
         bad = Counter[str]()

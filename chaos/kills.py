@@ -86,7 +86,7 @@ class _Story:
         for n in range(kills):
             writing += self._customers.write(1 / (kills - n), LIFE_S)
             if self._chance.random() < DEPARTURES:
-                writing += self._customers.departures(self._sandbox, STAYS_S)
+                writing += self._customers.departures(self._sandbox, STAYS_S, self._joined())
             stillborn += await self._one_life()
         await asyncio.gather(*writing)
         last = await self._lives.begin()
@@ -121,6 +121,10 @@ class _Story:
             await asyncio.sleep(0.5)
         await last.ready()
         return time.monotonic() - began
+
+    def _joined(self) -> set[str]:
+        with reading(self._database) as connection:
+            return transcripts.joined(connection)
 
     def _restless(self) -> bool:
         with reading(self._database) as connection:

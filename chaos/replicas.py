@@ -46,11 +46,11 @@ class Trouble:
     chance: random.Random
     _writing: list["asyncio.Task[None]"] = field(default_factory=list)
 
-    def go_on(self, share_of: int, seconds: float) -> None:
+    async def go_on(self, share_of: int, seconds: float) -> None:
         """Let customers write, and workers leave, within the next seconds: one part of so many that are left."""
         self._writing += self.customers.write(1 / share_of, seconds)
         if self.chance.random() < DEPARTURES:
-            self._writing += self.customers.departures(self.fleet.sandbox, STAYS_S)
+            self._writing += self.customers.departures(self.fleet.sandbox, STAYS_S, await self.fleet.joined())
 
     def any(self) -> int:
         """Some replica."""
@@ -99,7 +99,7 @@ async def replica_kills(scale: Scale) -> Figure:
     async with trouble(scale, kills * BETWEEN_KILLS_S / 2) as it:
         for n in range(kills):
             pause_s = it.chance.uniform(0, BETWEEN_KILLS_S)
-            it.go_on(kills - n, pause_s)
+            await it.go_on(kills - n, pause_s)
             await asyncio.sleep(pause_s)
             await it.fleet.kill(it.any())
         return await it.figure(f"kill -9 of one of {REPLICAS} replicas", f"{kills} kills")
@@ -119,7 +119,7 @@ async def replica_freezes(scale: Scale) -> Figure:
         it.fleet.may_be_unavailable = True
         for n in range(freezes):
             frozen_s, pause_s = it.chance.uniform(*FREEZE_S), it.chance.uniform(0, BETWEEN_FREEZES_S)
-            it.go_on(freezes - n, frozen_s + pause_s)
+            await it.go_on(freezes - n, frozen_s + pause_s)
             await asyncio.sleep(pause_s)
             await it.fleet.freeze(it.any(), frozen_s)
         low, high = FREEZE_S
@@ -136,7 +136,7 @@ async def postgres_stops(scale: Scale) -> Figure:
         it.fleet.may_be_unavailable = True
         for n in range(stops):
             pause_s, down_s = it.chance.uniform(0, BETWEEN_STOPS_S), it.chance.uniform(0, DOWN_S)
-            it.go_on(stops - n, pause_s + down_s)
+            await it.go_on(stops - n, pause_s + down_s)
             await asyncio.sleep(pause_s)
             await asyncio.to_thread(it.postgres.stop_immediately)
             await asyncio.sleep(down_s)

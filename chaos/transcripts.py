@@ -99,6 +99,12 @@ def answered_once(connection: Connection, world: Iterable[Conversation]) -> Iter
         yield f"the bot was asked {asked.total()} times, and {answers.total()} answers were taken in"
 
 
+def joined(connection: Connection) -> set[str]:
+    """The participants of whom the service knows that they joined as workers, by SID."""
+    rows = connection.execute(select(history.c.event).where(history.c.trigger == "worker_joined")).scalars()
+    return {_field(event, "participant_sid") for event in rows}
+
+
 def joined_once(connection: Connection, world: Iterable[Conversation], ledger: Iterable[Entry]) -> Iterator[str]:
     """One worker at most is with each customer, and Twilio added as many as were decided on."""
     for it in world:
