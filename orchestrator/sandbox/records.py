@@ -1,4 +1,7 @@
-"""What the account holds, as plain records. `ordinal` counts all that was ever made, so that lists hold still."""
+"""What the account holds, as plain records. `ordinal` counts all that was ever made, so that lists hold still.
+
+`entered` is when a record came; `created` is what its client may say.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,6 +48,7 @@ class Participant:
     ordinal: int
     created: datetime
     updated: datetime
+    entered: datetime
     identity: str | None = None
     binding: Binding | None = None
     attributes: str = "{}"
@@ -78,6 +82,7 @@ class Message:
     author: str
     created: datetime
     updated: datetime
+    entered: datetime
     body: str | None = None
     media: tuple[Media, ...] = ()
     attributes: str = "{}"

@@ -70,7 +70,7 @@ class Call:
     def listed(self, records: Iterable[Record]) -> list[Record]:
         """What a list shows of these: the fault `list_lag_s` hides the newest."""
         newest = self.sandbox.world.now() - timedelta(seconds=self.sandbox.faults.list_lag_s)
-        return [record for record in records if record.created <= newest]
+        return [record for record in records if record.entered <= newest]
 
     def named(self, name: str) -> str:
         """A part of the path."""

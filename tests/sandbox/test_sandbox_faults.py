@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -140,6 +141,15 @@ async def test_lists_lack_the_newest_messages_while_they_lag(control: Control, c
     assert (await messages(sent.sid).fetch_async()).body == "Hello"
     await control.faults()
     assert len(await messages.list_async()) == 1
+
+
+async def test_whatever_date_a_client_gives_lists_show_it_by_when_it_came(control: Control, client: Client) -> None:
+    messages = client.conversations.v1.conversations(await conversation(client)).messages
+    await messages.create_async(body="to come", date_created=datetime(2040, 1, 1, tzinfo=UTC))
+    assert [m.body for m in await messages.list_async()] == ["to come"]
+    await control.faults(list_lag_s=600)
+    await messages.create_async(body="long ago", date_created=datetime(2020, 1, 1, tzinfo=UTC))
+    assert await messages.list_async() == []
 
 
 async def test_a_list_of_participants_lacks_the_newest_while_it_lags(control: Control, client: Client) -> None:
