@@ -121,12 +121,15 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
         else:
             pairs = await _read_form(request)
         _authenticate(request, sandbox)
+        resets = sandbox.resets
         await asyncio.sleep(sandbox.faults.latency_ms / 1000)
         _fail_before(sandbox.faults)
         _check_service(request)
         call = Call(request, sandbox, pairs, content)
         if request.method == "GET":
             return _response(handler(call))
+        if sandbox.resets != resets:
+            return _cut(request)
     except TwilioError as error:
         return _refuse(request, sandbox, pairs, error)
     delay_s = sandbox.faults.commits_late_s()

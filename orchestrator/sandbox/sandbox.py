@@ -39,7 +39,7 @@ class Switches:
 @dataclass(slots=True)
 class Sandbox:
     """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere;
-    `account_status` may be `suspended`."""
+    `account_status` may be `suspended`; `resets` counts them."""
 
     world: World
     service_url: str
@@ -49,6 +49,7 @@ class Sandbox:
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
     account_status: str = field(init=False, default="active")
+    resets: int = field(init=False, default=0)
     addresses: Addresses = field(init=False, default_factory=Addresses)
     calls: dict[str, Call] = field(init=False, default_factory=dict)
     _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
@@ -74,6 +75,7 @@ class Sandbox:
 
     async def reset(self) -> None:
         """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
+        self.resets += 1
         self.forget_late()
         await self.webhooks.forget()
         self.webhooks.targets = Targets.of(self.account, self.service_url)

@@ -233,6 +233,19 @@ async def test_a_reset_stops_what_was_on_its_way(sandbox: Running, service: Serv
     assert service.events() == ["onConversationAdd", "onConversationAdded"]
 
 
+async def test_a_reset_takes_back_what_the_service_was_being_asked(
+    sandbox: Running, service: Service, control: Control
+) -> None:
+    service.gates["onConversationAdd"] = asyncio.Event()
+    asked = asyncio.create_task(control.call("POST", "/sandbox/inbound", {"from": CUSTOMER, "body": "x"}))
+    await service.until("onConversationAdd")
+    await control.call("POST", "/sandbox/reset")
+    status, answer = await asked
+    assert (status, "reset" in answer["error"]) == (409, True)
+    assert (await control.call("GET", "/sandbox/state"))[1]["conversations"] == []
+    assert await control.ledger() == []
+
+
 async def test_changes_are_streamed_to_the_page(sandbox: Running, control: Control) -> None:
     async with control.session.get("/sandbox/events") as stream:
         assert stream.content_type == "text/event-stream"

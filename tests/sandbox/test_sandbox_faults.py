@@ -114,6 +114,17 @@ async def test_a_reset_forgets_what_was_to_be_carried_out_late(control: Control,
     assert await control.ledger() == []
 
 
+async def test_a_reset_forgets_a_write_that_latency_holds_up(control: Control, client: Client) -> None:
+    await control.faults(latency_ms=200)
+    write = asyncio.create_task(conversation(client))
+    await asyncio.sleep(0.1)
+    await control.call("POST", "/sandbox/reset")
+    with pytest.raises(ClientError):
+        await write
+    assert (await control.call("GET", "/sandbox/state"))[1]["conversations"] == []
+    assert await control.ledger() == []
+
+
 async def test_what_was_refused_is_neither_cut_nor_hidden(control: Control, client: Client) -> None:
     ch = await conversation(client)
     await control.faults(cut_after_commit=1, errors_after_commit=1)
