@@ -21,8 +21,9 @@ NAME_CHARACTERS = 256
 WORKER_NAME_CHARACTERS = 64
 
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
-_NUMBER = re.compile(r"\+[1-9]\d{1,14}")
-_PREFIXED = re.compile(r"([a-z]+):(\S+)")
+_NUMBER = re.compile(r"\+[1-9][0-9]{1,14}")
+_PREFIXED = re.compile(r"(whatsapp|messenger|gbm|email|rcs|apple|chat):(\S+)")
+_URL = re.compile(r"[!-~]+")
 _FIRST_YEAR = 1970
 # A sender of RCS is an agent with a name.
 _TELEPHONE_CHANNELS = ("whatsapp",)

@@ -42,6 +42,8 @@ async def test_participants_have_an_identity_or_a_binding(api: Any) -> None:
         ({"messaging_binding_address": CUSTOMER}, (400, 50412)),
         (binding("a number"), (400, 50407)),
         (binding("whatsapp:nobody"), (400, 50407)),
+        (binding("pigeon:1", "pigeon:2"), (400, 50407)),
+        (binding(f"sms:{CUSTOMER}", f"sms:{PROXY}"), (400, 50407)),
         (binding(proxy="0800"), (400, 50408)),
         (binding(proxy=CUSTOMER), (400, 50409)),
         (binding(proxy="whatsapp:+15550100999"), (400, 50414)),
