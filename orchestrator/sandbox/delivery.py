@@ -137,9 +137,10 @@ class Delivery:
         return None if self.method == "GET" else urlencode(self.pairs).encode()
 
     def signature(self) -> str:
-        """HMAC-SHA1 over the URL and, for a form, its sorted names and values (Twilio Docs, "Security")."""
+        """HMAC-SHA1 over the URL without credentials and, for a form, its sorted names and values (Twilio Docs,
+        "Security")."""
         signed = "" if self.method == "GET" else "".join(name + value for name, value in sorted(self.pairs))
-        text = (str(self.target()) + signed).encode()
+        text = (str(self.target().with_user(None)) + signed).encode()
         return base64.b64encode(hmac.digest(self.account.token.encode(), text, "sha1")).decode()
 
     def headers(self) -> dict[str, str]:

@@ -135,6 +135,19 @@ async def test_with_get_the_parameters_are_in_the_signed_url(
     assert RequestValidator(seeds.AUTH_TOKEN).validate(heard.url, {}, heard.headers["X-Twilio-Signature"])
 
 
+async def test_credentials_in_the_url_are_not_signed(
+    sandbox: Running, service: Service, control: Control, client: Client
+) -> None:
+    bare = f"{service.url}/x?a=%C3%A9"
+    await client.conversations.v1.configuration.webhooks().update_async(
+        pre_webhook_url=bare.replace("//", "//maria:a%20secret@")
+    )
+    await control.inbound()
+    heard = next(heard for heard in service.heard if heard.path == "/x")
+    validator = RequestValidator(seeds.AUTH_TOKEN)
+    assert validator.compute_signature(bare, heard.form) == heard.headers["X-Twilio-Signature"]
+
+
 async def test_the_articles_filters_tell_less(
     sandbox: Running, service: Service, control: Control, client: Client
 ) -> None:
