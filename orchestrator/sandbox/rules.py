@@ -139,9 +139,10 @@ def webhook_date(moment: datetime) -> str:
 
 
 def is_web_url(text: str) -> bool:
-    """Whether `text` is an absolute URL that a webhook can be sent to."""
+    """Whether `text` is an absolute URL that a webhook can be sent to: of ASCII, and without blanks (RFC 3986)."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        whole = _URL.fullmatch(text) is not None
+        return whole and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

@@ -22,6 +22,8 @@ async def test_webhooks_are_configured(client: Client) -> None:
     assert await refused(webhooks.update_async(filters=["onMessageSent"])) == (400, 50365)
     assert await refused(webhooks.update_async(pre_webhook_url="nowhere")) == (400, 50077)
     assert await refused(webhooks.update_async(post_webhook_url="ftp://x.example")) == (400, 50078)
+    for unwritable in ("http://x.example/a b", "http://x.example/é", "http://x.example/\n"):
+        assert await refused(webhooks.update_async(pre_webhook_url=unwritable)) == (400, 50077)
 
 
 async def test_a_chat_service_nobody_configured_has_webhooks_of_nulls(sandbox: Running) -> None:
