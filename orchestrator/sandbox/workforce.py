@@ -104,6 +104,7 @@ class Workforce:
         activity = self.activity(activity_sid) if activity_sid is not None else worker.activity
         if identity is not None:
             self._check_name(identity, worker)
+            worker.version += identity != worker.friendly_name
             worker.friendly_name = identity
         events = [*self._set_activity(worker, activity), *self._set_attributes(worker, attributes)]
         worker.updated = self.now()
