@@ -86,6 +86,7 @@ class Call:
 
 
 Handler = Callable[[Call], Reply]
+_QUESTIONS = ("GET", "HEAD", "OPTIONS")
 # Twilio Docs, "Conversations Limits": media in a chat.
 UPLOAD_MAX_BYTES = 150 * 1024 * 1024
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -126,7 +127,7 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
         _fail_before(sandbox.faults)
         _check_service(request)
         call = Call(request, sandbox, pairs, content)
-        if request.method == "GET":
+        if request.method in _QUESTIONS:
             return _response(handler(call))
         if sandbox.resets != resets:
             return _cut(request)
@@ -141,7 +142,7 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
 
 
 def _refuse(request: web.Request, sandbox: Sandbox, pairs: Pairs, error: TwilioError) -> web.Response:
-    if request.method != "GET":
+    if request.method not in _QUESTIONS:
         sandbox.ledger.rest(request.method, request.path, pairs, error.status, False)
     return _response(Reply(error.status, error.json()))
 

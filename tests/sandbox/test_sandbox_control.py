@@ -201,6 +201,13 @@ async def test_the_ledger_tells_writes_and_webhooks_in_order_and_from_a_point_on
     assert await control.ledger(since=sequence[-1]) == []
 
 
+async def test_a_question_is_no_write_and_not_in_the_ledger(control: Control) -> None:
+    credentials = {"Authorization": encode_basic_auth(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN)}
+    for method in ("GET", "HEAD", "OPTIONS"):
+        await control.call(method, "/v1/Nothing", headers=credentials)
+    assert await control.ledger() == []
+
+
 @pytest.mark.parametrize("since", ["x", "-1", "1.5", "9" * 30, "²"])
 async def test_a_bad_point_is_refused(control: Control, since: str) -> None:
     assert (await control.call("GET", f"/sandbox/ledger?since={since}"))[0] == 400
