@@ -89,7 +89,7 @@ class Webhooks:
             self._queue(conversation_sid, self._delivery(targets.post_url, targets.method, pairs))
         for webhook in self.scoped.get(conversation_sid, ()):
             if event in webhook.filters:
-                self._queue(conversation_sid, self._delivery(webhook.url, "POST", pairs))
+                self._queue(conversation_sid, self._delivery(webhook.url, webhook.method.upper(), pairs))
 
     def _delivery(self, url: str, method: str, pairs: Pairs) -> Delivery:
         return Delivery(url, method, pairs, _POST_LIMIT_S, account=self.account)
