@@ -1,5 +1,6 @@
 """Conversations of the REST API: create, list, fetch, update, delete, and the ones somebody is in."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from aiohttp import web
@@ -41,9 +42,24 @@ def conversation_of(call: Call) -> Conversation:
     return call.sandbox.world.conversation(call.named("conversation"))
 
 
+def form_of(call: Call, arrays: Collection[str] = ()) -> Form:
+    """The parameters of a conversation, and those of `arrays`."""
+    form = call.form(*_FIELDS, *_NOT_SIMULATED, arrays=arrays)
+    form.refuse(*_NOT_SIMULATED)
+    return form
+
+
 def create(call: Call) -> Reply:
     """`POST /Conversations`."""
-    form = _form(call)
+    opening, told = opening_of(form_of(call)), call.told
+    conversation = call.sandbox.world.open_conversation(opening)
+    if told:
+        tell_added(call, conversation)
+    return Reply(201, conversation_shape(conversation, call.place))
+
+
+def opening_of(form: Form) -> Opening:
+    """The conversation a client wants created."""
     opening = Opening(
         friendly_name=form.name("FriendlyName"),
         unique_name=_unique_name(form),
@@ -53,12 +69,13 @@ def create(call: Call) -> Reply:
         updated=form.date("DateUpdated"),
     )
     opening.messaging_service_sid = form.sid("MessagingServiceSid", "MG") or opening.messaging_service_sid
-    told = call.told
-    conversation = call.sandbox.world.open_conversation(opening)
-    if told:
-        parameters = events.conversation_added(conversation, None, None)
-        call.sandbox.webhooks.post("onConversationAdded", API, conversation.sid, parameters)
-    return Reply(201, conversation_shape(conversation, call.place))
+    return opening
+
+
+def tell_added(call: Call, conversation: Conversation) -> None:
+    """Tell of a conversation that a client created."""
+    parameters = events.conversation_added(conversation, None, None)
+    call.sandbox.webhooks.post("onConversationAdded", API, conversation.sid, parameters)
 
 
 def listed(call: Call) -> Reply:
@@ -90,7 +107,7 @@ def fetch(call: Call) -> Reply:
 
 def update(call: Call) -> Reply:
     """`POST /Conversations/{CH}`: the state first, for it alone can be refused by what is there."""
-    form, told = _form(call), call.told
+    form, told = form_of(call), call.told
     form.require_any()
     conversation = conversation_of(call)
     friendly_name, unique_name, state = form.name("FriendlyName"), _unique_name(form), _state(form)
@@ -162,12 +179,6 @@ def _memberships(call: Call, identity: str | None, address: str | None) -> list[
 def _membership_shape(call: Call, conversation: Conversation, participant: Participant) -> dict[str, object]:
     user = call.sandbox.world.user_of(participant.identity) if participant.identity else None
     return participant_conversation_shape(conversation, participant, user, call.place)
-
-
-def _form(call: Call) -> Form:
-    form = call.form(*_FIELDS, *_NOT_SIMULATED)
-    form.refuse(*_NOT_SIMULATED)
-    return form
 
 
 def _unique_name(form: Form) -> str | None:

@@ -23,6 +23,7 @@ from orchestrator.sandbox import (
     rest_messages,
     rest_participants,
     rest_webhooks,
+    rest_with_participants,
     rest_workers,
     rest_workspace,
 )
@@ -47,6 +48,7 @@ def build_app(world: World, service_url: str) -> web.Application:
         rest_media,
         rest_messages,
         rest_participants,
+        rest_with_participants,
         rest_account,
         rest_addresses,
         rest_configuration,
