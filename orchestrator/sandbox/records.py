@@ -55,6 +55,7 @@ class Participant:
     role_sid: str | None = None
     last_read_index: int | None = None
     last_read_at: str | None = None
+    notification_level: str = "default"
 
 
 @dataclass(slots=True, eq=False)

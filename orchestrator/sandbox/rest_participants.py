@@ -177,14 +177,14 @@ def listed_users(call: Call) -> Reply:
 def fetch_user(call: Call) -> Reply:
     """`GET /Users/{US or identity}`."""
     call.query()
-    return Reply(200, user_shape(_user(call), call.place))
+    return Reply(200, user_shape(user_of(call), call.place))
 
 
 def update_user(call: Call) -> Reply:
     """`POST /Users/{US or identity}`."""
     form, told = call.form("FriendlyName", "Attributes", "RoleSid"), call.told
     form.require_any()
-    user = _user(call)
+    user = user_of(call)
     friendly_name, attributes = form.name("FriendlyName"), form.attributes(rules.CONVERSATION_ATTRIBUTES)
     role_sid = form.sid("RoleSid", "RL")
     user.friendly_name = user.friendly_name if friendly_name is None else friendly_name
@@ -199,11 +199,12 @@ def update_user(call: Call) -> Reply:
 def delete_user(call: Call) -> Reply:
     """`DELETE /Users/{US or identity}`."""
     call.form()
-    call.sandbox.world.remove_user(_user(call))
+    call.sandbox.world.remove_user(user_of(call))
     return Reply(204)
 
 
-def _user(call: Call) -> User:
+def user_of(call: Call) -> User:
+    """The user the path names, by SID or by identity."""
     name = call.named("user")
     user = call.sandbox.world.users.get(name) or call.sandbox.world.user_of(name)
     if user is None:

@@ -195,6 +195,33 @@ def participant_conversation_shape(
     }
 
 
+def user_conversation_shape(conversation: Conversation, participant: Participant, user: User, place: Place) -> Shape:
+    """A conversation as one of its chat users sees it; what he has not read is counted once he has read anything."""
+    read, url = participant.last_read_index, f"{place.root}/Conversations/{conversation.sid}"
+    return {
+        "account_sid": place.account_sid,
+        "chat_service_sid": seeds.CHAT_SERVICE_SID,
+        "conversation_sid": conversation.sid,
+        "unread_messages_count": None
+        if read is None
+        else sum(message.index > read for message in conversation.messages.values()),
+        "last_read_message_index": read,
+        "participant_sid": participant.sid,
+        "user_sid": user.sid,
+        "friendly_name": conversation.friendly_name,
+        "conversation_state": conversation.state,
+        "timers": {},
+        "attributes": conversation.attributes,
+        "date_created": rest_date(conversation.created),
+        "date_updated": rest_date(conversation.updated),
+        "created_by": conversation.created_by,
+        "notification_level": participant.notification_level,
+        "unique_name": conversation.unique_name,
+        "url": f"{place.root}/Users/{user.sid}/Conversations/{conversation.sid}",
+        "links": {"conversation": url, "participant": f"{url}/Participants/{participant.sid}"},
+    }
+
+
 def user_shape(user: User, place: Place) -> Shape:
     """A chat user."""
     url = f"{place.root}/Users/{user.sid}"
