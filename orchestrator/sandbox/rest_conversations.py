@@ -10,7 +10,7 @@ from orchestrator.sandbox.drafts import Opening
 from orchestrator.sandbox.errors import TwilioError, bad_parameter
 from orchestrator.sandbox.forms import Form
 from orchestrator.sandbox.paging import page_of
-from orchestrator.sandbox.records import Conversation, Participant
+from orchestrator.sandbox.records import Conversation, Participant, Timers
 from orchestrator.sandbox.rest import Call, Reply, add_route
 from orchestrator.sandbox.sandbox import API
 from orchestrator.sandbox.shapes import conversation_shape, participant_conversation_shape
@@ -24,7 +24,8 @@ _FIELDS = (
     "Attributes",
     "State",
 )
-_NOT_SIMULATED = ("Timers.Inactive", "Timers.Closed", "Bindings.Email.Address", "Bindings.Email.Name")
+_TIMERS = ("Timers.Inactive", "Timers.Closed")
+_NOT_SIMULATED = ("Bindings.Email.Address", "Bindings.Email.Name")
 
 
 def add_routes(app: web.Application) -> None:
@@ -44,32 +45,45 @@ def conversation_of(call: Call) -> Conversation:
 
 def form_of(call: Call, arrays: Collection[str] = ()) -> Form:
     """The parameters of a conversation, and those of `arrays`."""
-    form = call.form(*_FIELDS, *_NOT_SIMULATED, arrays=arrays)
+    form = call.form(*_FIELDS, *_TIMERS, *_NOT_SIMULATED, arrays=arrays)
     form.refuse(*_NOT_SIMULATED)
     return form
 
 
 def create(call: Call) -> Reply:
     """`POST /Conversations`."""
-    opening, told = opening_of(form_of(call)), call.told
+    opening, told = opening_of(call, form_of(call)), call.told
     conversation = call.sandbox.world.open_conversation(opening)
     if told:
         tell_added(call, conversation)
     return Reply(201, conversation_shape(conversation, call.place))
 
 
-def opening_of(form: Form) -> Opening:
+def opening_of(call: Call, form: Form) -> Opening:
     """The conversation a client wants created."""
+    timers = timers_of(form, _TIMERS, call.sandbox.world.default_timers)
+    if "State" not in form and any(name in form for name in _TIMERS):
+        raise TwilioError(50382, "Timers at the creation of a conversation need its State")
     opening = Opening(
         friendly_name=form.name("FriendlyName"),
         unique_name=_unique_name(form),
         attributes=form.attributes(rules.CONVERSATION_ATTRIBUTES) or "{}",
         state=_state(form) or "active",
+        timers=timers,
         created=form.date("DateCreated"),
         updated=form.date("DateUpdated"),
     )
     opening.messaging_service_sid = form.sid("MessagingServiceSid", "MG") or opening.messaging_service_sid
     return opening
+
+
+def timers_of(form: Form, names: tuple[str, str], kept: Timers) -> Timers:
+    """The timers after what the form says of them under these names; `kept` is what they are without it."""
+    inactive, closed = (form.get(name) for name in names)
+    return Timers(
+        kept.inactive if inactive is None else rules.timer(inactive, names[0]),
+        kept.closed if closed is None else rules.timer(closed, names[1]),
+    )
 
 
 def tell_added(call: Call, conversation: Conversation) -> None:
@@ -117,10 +131,13 @@ def update(call: Call) -> Reply:
         form.date("DateCreated"),
         form.date("DateUpdated"),
     )
-    if state is not None:
+    timers, timed = timers_of(form, _TIMERS, conversation.timers), any(name in form for name in _TIMERS)
+    if state is not None or timed:
         call.sandbox.world.require_open(conversation)
     if unique_name is not None:
         call.sandbox.world.rename(conversation, unique_name)
+    if timed:
+        call.sandbox.world.set_timers(conversation, timers)
     conversation.friendly_name = conversation.friendly_name if friendly_name is None else friendly_name
     conversation.attributes = conversation.attributes if attributes is None else attributes
     conversation.messaging_service_sid = service or conversation.messaging_service_sid

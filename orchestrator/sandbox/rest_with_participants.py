@@ -43,7 +43,7 @@ def create(call: Call) -> Reply:
     given = form.all("Participant")
     if len(given) > MOST:
         raise TwilioError(50426, f"At most {MOST} participants may be created with a conversation")
-    newcomers, opening = [_newcomer(text) for text in given], opening_of(form)
+    newcomers, opening = [_newcomer(text) for text in given], opening_of(call, form)
     conversation = call.sandbox.world.open_conversation(opening)
     joined = _joined(call, conversation, newcomers)
     if told:

@@ -131,6 +131,11 @@ class Sandbox:
             parameters = events.state_updated(conversation, before, reason)
             self.webhooks.post("onConversationStateUpdated", origin, conversation.sid, parameters)
 
+    def ring_timers(self) -> None:
+        """Change the states of the conversations whose timers have run out (Twilio Docs, "States and Timers")."""
+        for conversation, state in self.world.timed_out():
+            self.set_state(conversation, state, API, "TIMER")
+
     def tell_workers(self, happened: Iterable[WorkerEvent]) -> None:
         """Send what happened to workers to TaskRouter's event callback, as far as its filter wants it."""
         settings = self.world.workforce.settings

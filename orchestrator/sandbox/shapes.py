@@ -62,11 +62,15 @@ def conversation_shape(conversation: Conversation, place: Place) -> Shape:
         "state": conversation.state,
         "date_created": rest_date(conversation.created),
         "date_updated": rest_date(conversation.updated),
-        "timers": {},
+        "timers": _timers_shape(conversation),
         "bindings": {},
         "url": url,
         "links": below(url, participants="Participants", messages="Messages", webhooks="Webhooks", export="Export"),
     }
+
+
+def _timers_shape(conversation: Conversation) -> dict[str, str]:
+    return {f"date_{state}": rest_date(at) for state, at in conversation.deadlines().items()}
 
 
 def participant_shape(conversation: Conversation, participant: Participant, place: Place) -> Shape:
@@ -190,7 +194,7 @@ def participant_conversation_shape(
         "conversation_date_updated": rest_date(conversation.updated),
         "conversation_created_by": conversation.created_by,
         "conversation_state": conversation.state,
-        "conversation_timers": {},
+        "conversation_timers": _timers_shape(conversation),
         "links": {"conversation": url, "participant": f"{url}/Participants/{participant.sid}"},
     }
 
@@ -210,7 +214,7 @@ def user_conversation_shape(conversation: Conversation, participant: Participant
         "user_sid": user.sid,
         "friendly_name": conversation.friendly_name,
         "conversation_state": conversation.state,
-        "timers": {},
+        "timers": _timers_shape(conversation),
         "attributes": conversation.attributes,
         "date_created": rest_date(conversation.created),
         "date_updated": rest_date(conversation.updated),
