@@ -1,6 +1,7 @@
 """The whole sandbox in one object, and what follows from a change: webhooks, receipts, a conversation that wakes up."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,11 +19,12 @@ from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
 from orchestrator.sandbox.records import Call, Conversation, Message, Participant, Receipt
 from orchestrator.sandbox.webhooks import Webhooks
-from orchestrator.sandbox.workforce import WorkerEvent, WorkspaceSettings
+from orchestrator.sandbox.workforce import Happened, WorkerEvent, WorkspaceSettings
 from orchestrator.sandbox.world import World, new_sid
 
 WHATSAPP_WINDOW = timedelta(hours=24)
 OUTSIDE_WINDOW = 63016
+EVENTS_KEPT = 10_000
 
 API = Origin("API")
 
@@ -52,6 +54,7 @@ class Sandbox:
     resets: int = field(init=False, default=0)
     addresses: Addresses = field(init=False, default_factory=Addresses)
     calls: dict[str, Call] = field(init=False, default_factory=dict)
+    happened: deque[Happened] = field(init=False, default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
     _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
         init=False, default_factory=WeakValueDictionary
@@ -83,6 +86,7 @@ class Sandbox:
         self.webhooks.scoped.clear()
         self.interactions.all.clear()
         self.calls.clear()
+        self.happened.clear()
         self.addresses.seed(self.world.now())
         self.webhooks.faults = Faults()
         self.switches = Switches()
@@ -137,12 +141,13 @@ class Sandbox:
             self.set_state(conversation, state, API, "TIMER")
 
     def tell_workers(self, happened: Iterable[WorkerEvent]) -> None:
-        """Send what happened to workers to TaskRouter's event callback, as far as its filter wants it."""
-        settings = self.world.workforce.settings
+        """Keep what happened to workers, and send it to TaskRouter's event callback as far as its filter wants it."""
+        settings, now = self.world.workforce.settings, self.world.now()
         wanted = {name.strip() for name in settings.events_filter.split(",") if name.strip()}
         for event in happened:
+            parameters = events.worker(event, settings.friendly_name, now)
+            self.happened.append(Happened(new_sid("EV"), self.world.next_ordinal(), now, parameters))
             if settings.event_callback_url and (not wanted or event.type in wanted):
-                parameters = events.worker(event, settings.friendly_name, self.world.now())
                 self.webhooks.taskrouter(settings.event_callback_url, parameters)
 
     def _wake(self, conversation: Conversation, origin: Origin, told: bool) -> None:

@@ -26,6 +26,7 @@ def worker_shape(worker: Worker, place: Place, show_attributes: bool = True) -> 
         "links": {
             "activity": f"{place.workspace}/Activities/{worker.activity.sid}",
             "workspace": place.workspace,
+            "statistics": f"{place.workspace}/Workers/Statistics",
             **below(url, channels="Channels", worker_statistics="Statistics", reservations="Reservations"),
         },
     }
