@@ -295,6 +295,12 @@ async def test_what_is_not_there_is_not_found_in_json(control: Control, path: st
     assert answer["error"]
 
 
+async def test_another_method_is_refused_and_told_which_there_are(control: Control) -> None:
+    async with control.session.post("/sandbox/faults", json={}) as response:
+        assert (response.status, response.headers["Allow"]) == (405, "GET,PUT")
+        assert (await response.json())["error"]
+
+
 async def test_the_switches_are_shown_and_set(control: Control) -> None:
     assert (await control.call("GET", "/sandbox/switches"))[1] == {
         "worker_etags": False,
