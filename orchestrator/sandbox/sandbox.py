@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -14,6 +15,7 @@ from orchestrator.sandbox.accounts import OURS, Account
 from orchestrator.sandbox.addresses import Addresses
 from orchestrator.sandbox.delivery import Origin, Targets
 from orchestrator.sandbox.drafts import Draft
+from orchestrator.sandbox.errors import HookRejected
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
@@ -110,9 +112,15 @@ class Sandbox:
         while self._late:
             self._late.pop().cancel()
 
-    def pair_lock(self, address: str, proxy_address: str) -> asyncio.Lock:
-        """The lock under which this pair looks for its conversation: two first messages make one."""
-        return self._locks.setdefault((address, proxy_address), asyncio.Lock())
+    @asynccontextmanager
+    async def pair_lock(self, address: str, proxy_address: str) -> AsyncIterator[None]:
+        """The lock under which this pair looks for its conversation: two first messages make one. Raises HookRejected
+        for who still waits at a reset."""
+        resets = self.resets
+        async with self._locks.setdefault((address, proxy_address), asyncio.Lock()):
+            if self.resets != resets:
+                raise HookRejected("the account was reset meanwhile")
+            yield
 
     def publish(self, conversation: Conversation, draft: Draft, origin: Origin, told: bool = True) -> Message:
         """Publish a message and let its webhooks (when `told`) and its delivery follow."""

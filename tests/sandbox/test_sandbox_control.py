@@ -250,11 +250,13 @@ async def test_a_reset_takes_back_what_the_service_was_being_asked(
     sandbox: Running, service: Service, control: Control
 ) -> None:
     service.gates["onConversationAdd"] = asyncio.Event()
-    asked = asyncio.create_task(control.call("POST", "/sandbox/inbound", {"from": CUSTOMER, "body": "x"}))
+    message = {"from": CUSTOMER, "body": "x"}
+    waiting = [asyncio.create_task(control.call("POST", "/sandbox/inbound", message)) for _ in range(2)]
     await service.until("onConversationAdd")
     await control.call("POST", "/sandbox/reset")
-    status, answer = await asked
-    assert (status, "reset" in answer["error"]) == (409, True)
+    for status, answer in await asyncio.gather(*waiting):
+        assert (status, "reset" in answer["error"]) == (409, True)
+    assert service.events() == ["onConversationAdd"]
     assert (await control.call("GET", "/sandbox/state"))[1]["conversations"] == []
     assert await control.ledger() == []
 
