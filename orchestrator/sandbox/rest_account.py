@@ -9,6 +9,7 @@ from aiohttp import web
 
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.errors import bad_parameter, not_found
+from orchestrator.sandbox.paging import page_of
 from orchestrator.sandbox.rest import Call, Reply, add_route
 from orchestrator.sandbox.rest_conversations import timers_of
 from orchestrator.sandbox.rules import duration, is_web_url, rest_date
@@ -30,6 +31,7 @@ def add_routes(app: web.Application) -> None:
     add_route(app, "POST", _ACCOUNT + "/IncomingPhoneNumbers/{number}.json", update_number, scoped=False)
     add_route(app, "GET", "/v1/Configuration", configuration, scoped=False)
     add_route(app, "POST", "/v1/Configuration", update_configuration, scoped=False)
+    add_route(app, "GET", "/v1/Services", services, scoped=False)
     add_route(app, "GET", "/v1/Services/{sid}", service, scoped=False)
 
 
@@ -130,6 +132,12 @@ def _configuration(call: Call) -> Reply:
         "links": {"service": f"{service_url}/Configuration", "webhooks": f"{url}/Webhooks"},
     }
     return Reply(200, shape)
+
+
+def services(call: Call) -> Reply:
+    """`GET /Services` of Conversations: the one there is."""
+    page = page_of([call], lambda _: (0, 0), _chat_service, "services", call.url, call.query())
+    return Reply(200, page)
 
 
 def service(call: Call) -> Reply:

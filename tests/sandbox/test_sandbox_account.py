@@ -110,8 +110,15 @@ async def test_an_address_configuration_lives_from_creation_to_deletion(client: 
 async def test_the_services_and_their_defaults_are_read(client: Client) -> None:
     defaults = await client.conversations.v1.configuration().fetch_async()
     assert defaults.default_chat_service_sid == seeds.CHAT_SERVICE_SID
+    assert [it.sid for it in await client.conversations.v1.services.list_async()] == [seeds.CHAT_SERVICE_SID]
     assert (await client.conversations.v1.services(seeds.CHAT_SERVICE_SID).fetch_async()).sid == seeds.CHAT_SERVICE_SID
     assert await refused(client.conversations.v1.services("IS" + "0" * 32).fetch_async()) == (404, 20404)
+
+
+async def test_the_role_everybody_has_is_read(api: Any) -> None:
+    assert [role.sid for role in await api.roles.list_async()] == [seeds.ROLE_SID]
+    assert "sendMessage" in (await api.roles(seeds.ROLE_SID).fetch_async()).permissions
+    assert await refused(api.roles("RL" + "0" * 32).fetch_async()) == (404, 20404)
 
 
 async def test_where_calls_to_the_number_go_is_set_and_cleared(sandbox: Running) -> None:

@@ -102,9 +102,19 @@ async def test_queue_activities_and_workspace_are_read(client: Client) -> None:
     ]
     assert [a.friendly_name for a in await workspace(client).activities.list_async(available="true")] == ["Available"]
     assert (await workspace(client).activities(activities[0].sid).fetch_async()).friendly_name == "Offline"
+    (found,) = await client.taskrouter.v1.workspaces.list_async(friendly_name=seeds.WORKSPACE_NAME)
+    assert found.sid == seeds.WORKSPACE_SID
+    assert await client.taskrouter.v1.workspaces.list_async(friendly_name="Another") == []
     assert (await workspace(client).fetch_async()).event_callback_url.endswith("/taskrouter-event")
     changed = await workspace(client).update_async(events_filter="worker.created", friendly_name="Hub")
     assert (changed.events_filter, changed.friendly_name) == ("worker.created", "Hub")
+
+
+async def test_a_workers_capacity_is_read(client: Client) -> None:
+    worker = (await workspace(client).workers.list_async())[0]
+    (channel,) = await workspace(client).workers(worker.sid).worker_channels.list_async()
+    assert (channel.worker_sid, channel.configured_capacity, channel.assigned_tasks) == (worker.sid, 1, 0)
+    assert channel.available is True
 
 
 async def test_what_happened_to_workers_is_read_after_the_fact(client: Client) -> None:
