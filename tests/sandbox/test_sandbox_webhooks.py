@@ -185,6 +185,8 @@ async def test_what_rest_writes_is_told_only_on_request_and_never_asked(
     assert set(service.events("/post-event")) == POST_EVENTS - {"onDeliveryUpdated"}
     assert service.events("/pre-event") == []
     assert {heard.form["Source"] for heard in service.heard} == {"API"}
+    user = service.form("onUserUpdated")
+    assert (user["isOnline"], user["isNotifiable"]) == ("false", "false")
 
 
 async def test_closing_is_told_and_the_next_message_opens_another_conversation(
