@@ -33,7 +33,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _refusal(error.status, error.reason)
+        return _refusal(error.status, error.reason, error.headers.get("Allow"))
 
 
 async def fields_of(request: web.Request) -> Fields:
@@ -64,5 +64,6 @@ def _same_host(origin: str, host: str) -> bool:
         return False
 
 
-def _refusal(status: int, reason: str) -> web.Response:
-    return web.json_response({"error": reason}, status=status)
+def _refusal(status: int, reason: str, allowed: str | None = None) -> web.Response:
+    """A refusal; of a method, with those that are `allowed` (RFC 9110, section 15.5.6)."""
+    return web.json_response({"error": reason}, status=status, headers={"Allow": allowed} if allowed else None)

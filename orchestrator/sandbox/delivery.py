@@ -4,6 +4,7 @@ import base64
 import hmac
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urldefrag, urlencode
 
@@ -80,13 +81,16 @@ class Targets:
         return bool(self.pre_url or self.post_url)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Scoped:
-    """A webhook of one conversation: its SID, where it goes, and the post-action events it wants."""
+    """A webhook of one conversation: where it goes, by `get` or `post`, and the post-action events it wants."""
 
     sid: str
-    url: str
-    filters: tuple[str, ...]
+    created: datetime
+    updated: datetime
+    url: str = ""
+    method: str = "post"
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +141,10 @@ class Delivery:
         return None if self.method == "GET" else urlencode(self.pairs).encode()
 
     def signature(self) -> str:
-        """HMAC-SHA1 over the URL and, for a form, its sorted names and values (Twilio Docs, "Security")."""
+        """HMAC-SHA1 over the URL without credentials and, for a form, its sorted names and values (Twilio Docs,
+        "Security")."""
         signed = "" if self.method == "GET" else "".join(name + value for name, value in sorted(self.pairs))
-        text = (str(self.target()) + signed).encode()
+        text = (str(self.target().with_user(None)) + signed).encode()
         return base64.b64encode(hmac.digest(self.account.token.encode(), text, "sha1")).decode()
 
     def headers(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from orchestrator.sandbox import rules, seeds
 from orchestrator.sandbox.errors import TwilioError, bad_parameter
-from orchestrator.sandbox.records import Binding, Media
+from orchestrator.sandbox.records import Binding, Media, Timers
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Opening:
     state: str = "active"
     messaging_service_sid: str = seeds.MESSAGING_SERVICE_SID
     created_by: str = "system"
+    timers: Timers | None = None
     created: datetime | None = None
     updated: datetime | None = None
 

@@ -162,7 +162,8 @@ def delivery(it: Conversation, receipt: Receipt) -> Parameters:
 
 
 def user(it: User, updated: bool = False) -> Parameters:
-    """`onUserAdded`, and `onUserUpdated` with its date."""
+    """`onUserAdded`, and `onUserUpdated` with its date and where he is: nobody is connected to the sandbox."""
+    where = {"isOnline": "false", "isNotifiable": "false"} if updated else {}
     return {
         "UserSid": it.sid,
         "DateCreated": webhook_date(it.created),
@@ -171,6 +172,7 @@ def user(it: User, updated: bool = False) -> Parameters:
         "RoleSid": it.role_sid,
         "Attributes": it.attributes,
         "FriendlyName": it.friendly_name,
+        **where,
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import re
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from orchestrator.sandbox.world import new_sid
 _CHANNELS = ("sms", "whatsapp", "messenger", "rcs", "chat")
 _MAX_MEDIA = 10
 _UNKNOWN_TYPE = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]+)?", re.ASCII)
 
 
 class Fields:
@@ -79,7 +81,7 @@ class Fields:
 def inbound_of(fields: Fields) -> Inbound:
     """A customer's message. `channel` adds the address prefix; in chat `from` is an identity and `to` means nothing."""
     fields.only("from", "to", "body", "channel", "media")
-    sender, body = fields.text("from"), fields.optional_text("body") or None
+    sender, to, body = fields.text("from"), fields.optional_text("to"), fields.optional_text("body") or None
     items = fields.items("media")
     if len(items) > _MAX_MEDIA:
         raise BadInput(f"media: at most {_MAX_MEDIA}")
@@ -90,7 +92,7 @@ def inbound_of(fields: Fields) -> Inbound:
         text = rules.inbound_body(body) if body else None
         if _channel(fields, sender) == "chat":
             return Inbound(identity_of(sender), text, media)
-        binding = _binding(fields, sender)
+        binding = _binding(fields, sender, to)
     except TwilioError as error:
         raise BadInput(error.message) from error
     return Inbound(binding.address, text, media, binding)
@@ -107,10 +109,9 @@ def _channel(fields: Fields, sender: str) -> str:
     return channel
 
 
-def _binding(fields: Fields, sender: str) -> Binding:
+def _binding(fields: Fields, sender: str, to: str | None) -> Binding:
     channel = _channel(fields, sender)
-    to = fields.optional_text("to") or seeds.NUMBERS[channel]
-    binding = binding_of(_prefixed(channel, sender), _prefixed(channel, to))
+    binding = binding_of(_prefixed(channel, sender), _prefixed(channel, to or seeds.NUMBERS[channel]))
     if binding.type != channel:
         raise BadInput(f"from and to are addresses of {binding.type}, not of {channel}")
     return binding
@@ -137,6 +138,8 @@ def _media_of(item: Any, where: str) -> Media:
     filename = fields.optional_text("filename") or (url and PurePosixPath(urlsplit(url).path).name) or None
     guessed = mimetypes.guess_type(filename)[0] if filename else None
     content_type = fields.optional_text("content_type") or guessed or _UNKNOWN_TYPE
+    if not _MEDIA_TYPE.fullmatch(content_type):
+        raise BadInput(f"{where}.content_type is no media type")
     return Media(sid or new_sid("ME"), content_type, filename, _size(item.get("size"), where))
 
 

@@ -1,8 +1,11 @@
-"""What the account holds, as plain records. `ordinal` counts all that was ever made, so that lists hold still."""
+"""What the account holds, as plain records. `ordinal` counts all that was ever made, so that lists hold still.
+
+`entered` is when a record came; `created` is what its client may say.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -45,12 +48,14 @@ class Participant:
     ordinal: int
     created: datetime
     updated: datetime
+    entered: datetime
     identity: str | None = None
     binding: Binding | None = None
     attributes: str = "{}"
     role_sid: str | None = None
     last_read_index: int | None = None
     last_read_at: str | None = None
+    notification_level: str = "default"
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +83,7 @@ class Message:
     author: str
     created: datetime
     updated: datetime
+    entered: datetime
     body: str | None = None
     media: tuple[Media, ...] = ()
     attributes: str = "{}"
@@ -86,23 +92,40 @@ class Message:
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How long after it was last stirred a conversation becomes inactive, and is closed; None: not by itself."""
+
+    inactive: timedelta | None = None
+    closed: timedelta | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Conversation:
-    """A conversation with everything in it. `created_by`: the identity whose client made it, or `system`."""
+    """A conversation with everything in it. `created_by`: the identity whose client made it, or `system`; `stirred`:
+    when its timers began to run."""
 
     sid: str
     ordinal: int
     created: datetime
     updated: datetime
+    stirred: datetime
     messaging_service_sid: str
     created_by: str = "system"
     friendly_name: str | None = None
     unique_name: str | None = None
     attributes: str = "{}"
     state: str = "active"
+    timers: Timers = field(default_factory=Timers)
     next_index: int = 0
     participants: dict[str, Participant] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
+
+    def deadlines(self) -> dict[str, datetime]:
+        """When each timer that runs has run out, by the state it leads to."""
+        running = {"inactive": self.state == "active", "closed": self.state != "closed"}
+        after = {"inactive": self.timers.inactive, "closed": self.timers.closed}
+        return {state: self.stirred + wait for state, wait in after.items() if wait and running[state]}
 
     def with_identity(self, identity: str) -> Participant | None:
         """The chat participant of this identity, compared exactly."""

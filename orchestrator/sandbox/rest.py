@@ -70,7 +70,7 @@ class Call:
     def listed(self, records: Iterable[Record]) -> list[Record]:
         """What a list shows of these: the fault `list_lag_s` hides the newest."""
         newest = self.sandbox.world.now() - timedelta(seconds=self.sandbox.faults.list_lag_s)
-        return [record for record in records if record.created <= newest]
+        return [record for record in records if record.entered <= newest]
 
     def named(self, name: str) -> str:
         """A part of the path."""
@@ -86,6 +86,7 @@ class Call:
 
 
 Handler = Callable[[Call], Reply]
+_QUESTIONS = ("GET", "HEAD", "OPTIONS")
 # Twilio Docs, "Conversations Limits": media in a chat.
 UPLOAD_MAX_BYTES = 150 * 1024 * 1024
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -121,12 +122,15 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
         else:
             pairs = await _read_form(request)
         _authenticate(request, sandbox)
+        resets = sandbox.resets
         await asyncio.sleep(sandbox.faults.latency_ms / 1000)
         _fail_before(sandbox.faults)
         _check_service(request)
         call = Call(request, sandbox, pairs, content)
-        if request.method == "GET":
+        if request.method in _QUESTIONS:
             return _response(handler(call))
+        if sandbox.resets != resets:
+            return _cut(request)
     except TwilioError as error:
         return _refuse(request, sandbox, pairs, error)
     delay_s = sandbox.faults.commits_late_s()
@@ -138,7 +142,7 @@ async def _answer(request: web.Request, handler: Handler, takes_bytes: bool) -> 
 
 
 def _refuse(request: web.Request, sandbox: Sandbox, pairs: Pairs, error: TwilioError) -> web.Response:
-    if request.method != "GET":
+    if request.method not in _QUESTIONS:
         sandbox.ledger.rest(request.method, request.path, pairs, error.status, False)
     return _response(Reply(error.status, error.json()))
 

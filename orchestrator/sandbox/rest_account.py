@@ -1,5 +1,5 @@
 """What the account has: itself, its numbers, its chat service and its messaging service, to be read and, but for where
-calls go, not changed.
+calls go and the timers of new conversations, not changed.
 
 The account and its numbers are of Twilio's older API (`/2010-04-01`), the messaging service of its Messaging API, whose
 path differs from a chat service's by the SID alone. Their fields are those of the official client's resources.
@@ -9,12 +9,18 @@ from aiohttp import web
 
 from orchestrator.sandbox import seeds
 from orchestrator.sandbox.errors import bad_parameter, not_found
+from orchestrator.sandbox.paging import page_of
 from orchestrator.sandbox.rest import Call, Reply, add_route
-from orchestrator.sandbox.rules import is_web_url, rest_date
+from orchestrator.sandbox.rest_conversations import timers_of
+from orchestrator.sandbox.rules import duration, is_web_url, rest_date
 from orchestrator.sandbox.shapes import Shape, below
 
 _ACCOUNT = "/2010-04-01/Accounts/{account}"
 _NUMBER_SID = "PN" + "5a" * 16
+_DEFAULT_SERVICES = {
+    "DefaultChatServiceSid": seeds.CHAT_SERVICE_SID,
+    "DefaultMessagingServiceSid": seeds.MESSAGING_SERVICE_SID,
+}
 _RFC_2822 = "%a, %d %b %Y %H:%M:%S +0000"
 
 
@@ -24,6 +30,8 @@ def add_routes(app: web.Application) -> None:
     add_route(app, "GET", _ACCOUNT + "/IncomingPhoneNumbers.json", numbers, scoped=False)
     add_route(app, "POST", _ACCOUNT + "/IncomingPhoneNumbers/{number}.json", update_number, scoped=False)
     add_route(app, "GET", "/v1/Configuration", configuration, scoped=False)
+    add_route(app, "POST", "/v1/Configuration", update_configuration, scoped=False)
+    add_route(app, "GET", "/v1/Services", services, scoped=False)
     add_route(app, "GET", "/v1/Services/{sid}", service, scoped=False)
 
 
@@ -94,18 +102,42 @@ def update_number(call: Call) -> Reply:
 def configuration(call: Call) -> Reply:
     """`GET /Configuration`."""
     call.query()
+    return _configuration(call)
+
+
+def update_configuration(call: Call) -> Reply:
+    """`POST /Configuration`: the timers of conversations that come without their own; the services stay the seeded."""
+    form = call.form(*_DEFAULT_SERVICES, "DefaultInactiveTimer", "DefaultClosedTimer")
+    form.require_any()
+    for name, sid in _DEFAULT_SERVICES.items():
+        if form.get(name) not in (None, sid):
+            raise bad_parameter(f"{name} cannot be another in the sandbox")
+    call.sandbox.world.default_timers = timers_of(
+        form, ("DefaultInactiveTimer", "DefaultClosedTimer"), call.sandbox.world.default_timers
+    )
+    return _configuration(call)
+
+
+def _configuration(call: Call) -> Reply:
+    timers = call.sandbox.world.default_timers
     url = f"{call.place.origin}/v1/Configuration"
     service_url = f"{call.place.origin}/v1/Services/{seeds.CHAT_SERVICE_SID}"
     shape = {
         "account_sid": seeds.ACCOUNT_SID,
         "default_chat_service_sid": seeds.CHAT_SERVICE_SID,
         "default_messaging_service_sid": seeds.MESSAGING_SERVICE_SID,
-        "default_inactive_timer": None,
-        "default_closed_timer": None,
+        "default_inactive_timer": timers.inactive and duration(timers.inactive),
+        "default_closed_timer": timers.closed and duration(timers.closed),
         "url": url,
         "links": {"service": f"{service_url}/Configuration", "webhooks": f"{url}/Webhooks"},
     }
     return Reply(200, shape)
+
+
+def services(call: Call) -> Reply:
+    """`GET /Services` of Conversations: the one there is."""
+    page = page_of([call], lambda _: (0, 0), _chat_service, "services", call.url, call.query())
+    return Reply(200, page)
 
 
 def service(call: Call) -> Reply:

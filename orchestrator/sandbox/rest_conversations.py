@@ -1,5 +1,6 @@
 """Conversations of the REST API: create, list, fetch, update, delete, and the ones somebody is in."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from orchestrator.sandbox.drafts import Opening
 from orchestrator.sandbox.errors import TwilioError, bad_parameter
 from orchestrator.sandbox.forms import Form
 from orchestrator.sandbox.paging import page_of
-from orchestrator.sandbox.records import Conversation, Participant
+from orchestrator.sandbox.records import Conversation, Participant, Timers
 from orchestrator.sandbox.rest import Call, Reply, add_route
 from orchestrator.sandbox.sandbox import API
 from orchestrator.sandbox.shapes import conversation_shape, participant_conversation_shape
@@ -23,7 +24,8 @@ _FIELDS = (
     "Attributes",
     "State",
 )
-_NOT_SIMULATED = ("Timers.Inactive", "Timers.Closed", "Bindings.Email.Address", "Bindings.Email.Name")
+_TIMERS = ("Timers.Inactive", "Timers.Closed")
+_NOT_SIMULATED = ("Bindings.Email.Address", "Bindings.Email.Name")
 
 
 def add_routes(app: web.Application) -> None:
@@ -41,24 +43,53 @@ def conversation_of(call: Call) -> Conversation:
     return call.sandbox.world.conversation(call.named("conversation"))
 
 
+def form_of(call: Call, arrays: Collection[str] = ()) -> Form:
+    """The parameters of a conversation, and those of `arrays`."""
+    form = call.form(*_FIELDS, *_TIMERS, *_NOT_SIMULATED, arrays=arrays)
+    form.refuse(*_NOT_SIMULATED)
+    return form
+
+
 def create(call: Call) -> Reply:
     """`POST /Conversations`."""
-    form = _form(call)
+    opening, told = opening_of(call, form_of(call)), call.told
+    conversation = call.sandbox.world.open_conversation(opening)
+    if told:
+        tell_added(call, conversation)
+    return Reply(201, conversation_shape(conversation, call.place))
+
+
+def opening_of(call: Call, form: Form) -> Opening:
+    """The conversation a client wants created."""
+    timers = timers_of(form, _TIMERS, call.sandbox.world.default_timers)
+    if "State" not in form and any(name in form for name in _TIMERS):
+        raise TwilioError(50382, "Timers at the creation of a conversation need its State")
     opening = Opening(
         friendly_name=form.name("FriendlyName"),
         unique_name=_unique_name(form),
         attributes=form.attributes(rules.CONVERSATION_ATTRIBUTES) or "{}",
         state=_state(form) or "active",
+        timers=timers,
         created=form.date("DateCreated"),
         updated=form.date("DateUpdated"),
     )
     opening.messaging_service_sid = form.sid("MessagingServiceSid", "MG") or opening.messaging_service_sid
-    told = call.told
-    conversation = call.sandbox.world.open_conversation(opening)
-    if told:
-        parameters = events.conversation_added(conversation, None, None)
-        call.sandbox.webhooks.post("onConversationAdded", API, conversation.sid, parameters)
-    return Reply(201, conversation_shape(conversation, call.place))
+    return opening
+
+
+def timers_of(form: Form, names: tuple[str, str], kept: Timers) -> Timers:
+    """The timers after what the form says of them under these names; `kept` is what they are without it."""
+    inactive, closed = (form.get(name) for name in names)
+    return Timers(
+        kept.inactive if inactive is None else rules.timer(inactive, names[0]),
+        kept.closed if closed is None else rules.timer(closed, names[1]),
+    )
+
+
+def tell_added(call: Call, conversation: Conversation) -> None:
+    """Tell of a conversation that a client created."""
+    parameters = events.conversation_added(conversation, None, None)
+    call.sandbox.webhooks.post("onConversationAdded", API, conversation.sid, parameters)
 
 
 def listed(call: Call) -> Reply:
@@ -90,7 +121,7 @@ def fetch(call: Call) -> Reply:
 
 def update(call: Call) -> Reply:
     """`POST /Conversations/{CH}`: the state first, for it alone can be refused by what is there."""
-    form, told = _form(call), call.told
+    form, told = form_of(call), call.told
     form.require_any()
     conversation = conversation_of(call)
     friendly_name, unique_name, state = form.name("FriendlyName"), _unique_name(form), _state(form)
@@ -100,10 +131,13 @@ def update(call: Call) -> Reply:
         form.date("DateCreated"),
         form.date("DateUpdated"),
     )
-    if state is not None:
+    timers, timed = timers_of(form, _TIMERS, conversation.timers), any(name in form for name in _TIMERS)
+    if state is not None or timed:
         call.sandbox.world.require_open(conversation)
     if unique_name is not None:
         call.sandbox.world.rename(conversation, unique_name)
+    if timed:
+        call.sandbox.world.set_timers(conversation, timers)
     conversation.friendly_name = conversation.friendly_name if friendly_name is None else friendly_name
     conversation.attributes = conversation.attributes if attributes is None else attributes
     conversation.messaging_service_sid = service or conversation.messaging_service_sid
@@ -162,12 +196,6 @@ def _memberships(call: Call, identity: str | None, address: str | None) -> list[
 def _membership_shape(call: Call, conversation: Conversation, participant: Participant) -> dict[str, object]:
     user = call.sandbox.world.user_of(participant.identity) if participant.identity else None
     return participant_conversation_shape(conversation, participant, user, call.place)
-
-
-def _form(call: Call) -> Form:
-    form = call.form(*_FIELDS, *_NOT_SIMULATED)
-    form.refuse(*_NOT_SIMULATED)
-    return form
 
 
 def _unique_name(form: Form) -> str | None:

@@ -27,10 +27,13 @@ def create(call: Call) -> Reply:
     """`POST /v1/Interactions`: a conversation that is there, and a route to a worker of the workspace."""
     _insist_on_flex(call)
     form = call.form("Channel", "Routing", "InteractionContextSid", "WebhookTtid")
-    channel, routing = _document(form, "Channel"), _document(form, "Routing").get("properties", {})
+    channel, routing = _document(form, "Channel"), _within(_document(form, "Routing"), "Routing", "properties")
+    properties, about = _within(channel, "Channel", "properties"), _within(routing, "Routing.properties", "attributes")
+    if not isinstance(channel.get("type"), str):
+        raise bad_parameter("Channel.type must be a string")
     if channel.get("initiated_by") not in ("customer", "agent", "api"):
         raise bad_parameter("Channel.initiated_by must be customer, agent or api")
-    conversation = call.sandbox.world.conversation(str(channel.get("properties", {}).get("media_channel_sid")))
+    conversation = call.sandbox.world.conversation(str(properties.get("media_channel_sid")))
     call.sandbox.world.require_open(conversation)
     if (routing.get("workspace_sid"), routing.get("workflow_sid")) != (
         seeds.FLEX_WORKSPACE_SID,
@@ -38,10 +41,10 @@ def create(call: Call) -> Reply:
     ):
         raise bad_parameter("Routing names no workspace and workflow of this account")
     sid, channel_sid = new_sid("KD"), new_sid("UO")
-    attributes = task_attributes(routing.get("attributes", {}), sid, channel_sid, conversation.sid)
+    attributes = task_attributes(about, sid, channel_sid, conversation.sid)
     made = Interaction(sid, channel_sid, new_sid("WT"), conversation.sid, attributes)
     call.sandbox.interactions.all.append(made)
-    return Reply(200, _shape(made, str(channel.get("type")), routing))
+    return Reply(200, _shape(made, channel["type"], routing))
 
 
 def tasks(call: Call) -> Reply:
@@ -79,6 +82,14 @@ def _document(form: Form, name: str) -> dict[str, Any]:
         raise bad_parameter(f"{name} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise bad_parameter(f"{name} must be a JSON object")
+    return value
+
+
+def _within(document: dict[str, Any], name: str, key: str) -> dict[str, Any]:
+    """The object that a document holds under a key; empty when it is left out."""
+    value = document.get(key, {})
+    if not isinstance(value, dict):
+        raise bad_parameter(f"{name}.{key} must be a JSON object")
     return value
 
 

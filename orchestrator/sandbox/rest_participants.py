@@ -16,6 +16,7 @@ from orchestrator.sandbox.shapes import participant_shape, user_shape
 _PARTICIPANTS = "/v1/Conversations/{conversation}/Participants"
 _BOTH = ("Attributes", "RoleSid", "DateCreated", "DateUpdated", "Identity")
 _PROXY, _PROJECTED = "MessagingBinding.ProxyAddress", "MessagingBinding.ProjectedAddress"
+NEW = (*_BOTH, "MessagingBinding.Address", _PROXY, _PROJECTED)
 
 
 def add_routes(app: web.Application) -> None:
@@ -34,13 +35,11 @@ def add_routes(app: web.Application) -> None:
 
 def create(call: Call) -> Reply:
     """`POST …/Participants`: an identity, or an address with its proxy address."""
-    form, told = call.form(*_BOTH, "MessagingBinding.Address", _PROXY, _PROJECTED), call.told
-    form.refuse(_PROJECTED)
+    form, told = call.form(*NEW), call.told
     conversation = conversation_of(call)
-    participant = call.sandbox.world.add_participant(conversation, _newcomer(form))
+    participant = call.sandbox.world.add_participant(conversation, newcomer_of(form))
     if told:
-        parameters = events.participant_added(conversation, participant)
-        call.sandbox.webhooks.post("onParticipantAdded", API, conversation.sid, parameters)
+        tell_joined(call, conversation, participant)
     return Reply(201, participant_shape(conversation, participant, call.place))
 
 
@@ -97,16 +96,9 @@ def delete(call: Call) -> Reply:
     return Reply(204)
 
 
-def _named(call: Call) -> tuple[Conversation, Participant]:
-    """The participant by SID: only fetching takes an identity in its place."""
-    conversation = conversation_of(call)
-    participant = conversation.participants.get(call.named("participant"))
-    if participant is None:
-        raise not_found(call.request.path)
-    return conversation, participant
-
-
-def _newcomer(form: Form) -> Newcomer:
+def newcomer_of(form: Form) -> Newcomer:
+    """The participant a client wants added, by the parameters of `NEW`."""
+    form.refuse(_PROJECTED)
     identity, address, proxy = form.get("Identity"), form.get("MessagingBinding.Address"), form.get(_PROXY)
     newcomer = Newcomer(
         attributes=form.attributes(rules.PARTICIPANT_ATTRIBUTES) or "{}",
@@ -121,6 +113,21 @@ def _newcomer(form: Form) -> Newcomer:
     else:
         newcomer.binding = binding_of(address or "", proxy or "")
     return newcomer
+
+
+def tell_joined(call: Call, conversation: Conversation, participant: Participant) -> None:
+    """Tell of a participant whom a client added."""
+    parameters = events.participant_added(conversation, participant)
+    call.sandbox.webhooks.post("onParticipantAdded", API, conversation.sid, parameters)
+
+
+def _named(call: Call) -> tuple[Conversation, Participant]:
+    """The participant by SID: only fetching takes an identity in its place."""
+    conversation = conversation_of(call)
+    participant = conversation.participants.get(call.named("participant"))
+    if participant is None:
+        raise not_found(call.request.path)
+    return conversation, participant
 
 
 def _apply(form: Form, conversation: Conversation, participant: Participant) -> None:
@@ -170,14 +177,14 @@ def listed_users(call: Call) -> Reply:
 def fetch_user(call: Call) -> Reply:
     """`GET /Users/{US or identity}`."""
     call.query()
-    return Reply(200, user_shape(_user(call), call.place))
+    return Reply(200, user_shape(user_of(call), call.place))
 
 
 def update_user(call: Call) -> Reply:
     """`POST /Users/{US or identity}`."""
     form, told = call.form("FriendlyName", "Attributes", "RoleSid"), call.told
     form.require_any()
-    user = _user(call)
+    user = user_of(call)
     friendly_name, attributes = form.name("FriendlyName"), form.attributes(rules.CONVERSATION_ATTRIBUTES)
     role_sid = form.sid("RoleSid", "RL")
     user.friendly_name = user.friendly_name if friendly_name is None else friendly_name
@@ -192,11 +199,12 @@ def update_user(call: Call) -> Reply:
 def delete_user(call: Call) -> Reply:
     """`DELETE /Users/{US or identity}`."""
     call.form()
-    call.sandbox.world.remove_user(_user(call))
+    call.sandbox.world.remove_user(user_of(call))
     return Reply(204)
 
 
-def _user(call: Call) -> User:
+def user_of(call: Call) -> User:
+    """The user the path names, by SID or by identity."""
     name = call.named("user")
     user = call.sandbox.world.users.get(name) or call.sandbox.world.user_of(name)
     if user is None:

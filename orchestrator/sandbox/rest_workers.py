@@ -9,7 +9,7 @@ from orchestrator.sandbox.paging import Rank, page_of
 from orchestrator.sandbox.records import Worker
 from orchestrator.sandbox.rest import Call, Reply
 from orchestrator.sandbox.rest_workspace import MAX_PAGE, add_workspace_route, available_of
-from orchestrator.sandbox.shapes_taskrouter import worker_shape
+from orchestrator.sandbox.shapes_taskrouter import worker_channel_shape, worker_shape
 
 _ORDERINGS = ("DateStatusChanged:asc", "DateStatusChanged:desc")
 
@@ -21,6 +21,7 @@ def add_routes(app: web.Application) -> None:
     add_workspace_route(app, "GET", "/Workers/{worker}", fetch)
     add_workspace_route(app, "POST", "/Workers/{worker}", update)
     add_workspace_route(app, "DELETE", "/Workers/{worker}", delete)
+    add_workspace_route(app, "GET", "/Workers/{worker}/Channels", channels)
 
 
 def create(call: Call) -> Reply:
@@ -92,6 +93,20 @@ def delete(call: Call) -> Reply:
     _check_version(call, worker)
     call.sandbox.tell_workers([call.sandbox.world.workforce.remove(worker)])
     return Reply(204)
+
+
+def channels(call: Call) -> Reply:
+    """`GET …/Workers/{WK}/Channels`: one, and it is free, for there are no tasks."""
+    page = page_of(
+        [_worker(call)],
+        lambda worker: (0, worker.ordinal),
+        lambda worker: worker_channel_shape(worker, call.place),
+        "channels",
+        call.url,
+        call.query(),
+        max_size=MAX_PAGE,
+    )
+    return Reply(200, page)
 
 
 def _worker(call: Call) -> Worker:

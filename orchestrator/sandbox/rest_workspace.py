@@ -15,6 +15,7 @@ _YES = ("true", "1", "yes")
 
 def add_routes(app: web.Application) -> None:
     """Add the routes of this module."""
+    add_route(app, "GET", "/v1/Workspaces", listed, scoped=False)
     add_workspace_route(app, "GET", "", fetch)
     add_workspace_route(app, "POST", "", update)
     add_workspace_route(app, "GET", "/TaskQueues", task_queues)
@@ -92,6 +93,22 @@ def activity(call: Call) -> Reply:
     if found is None:
         raise not_found(call.request.path)
     return Reply(200, activity_shape(found, workforce, call.place))
+
+
+def listed(call: Call) -> Reply:
+    """`GET /Workspaces`: the one there is, when the filter lets it through."""
+    query, workforce = call.query("FriendlyName"), call.sandbox.world.workforce
+    found = query.get("FriendlyName") in (None, workforce.settings.friendly_name)
+    page = page_of(
+        [workforce] if found else [],
+        lambda _: (0, 0),
+        lambda workforce: workspace_shape(workforce, call.place),
+        "workspaces",
+        call.url,
+        query,
+        max_size=MAX_PAGE,
+    )
+    return Reply(200, page)
 
 
 def fetch(call: Call) -> Reply:

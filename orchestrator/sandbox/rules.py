@@ -5,7 +5,7 @@ Sizes count UTF-8 bytes and lengths characters (Twilio Docs, "Conversations Limi
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,9 +21,20 @@ NAME_CHARACTERS = 256
 WORKER_NAME_CHARACTERS = 64
 
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
-_NUMBER = re.compile(r"\+[1-9]\d{1,14}")
-_PREFIXED = re.compile(r"([a-z]+):(\S+)")
+_NUMBER = re.compile(r"\+[1-9][0-9]{1,14}")
+_PREFIXED = re.compile(r"(whatsapp|messenger|gbm|email|rcs|apple|chat):(\S+)")
+_URL = re.compile(r"[!-~]+")
 _FIRST_YEAR = 1970
+_DURATION = re.compile(
+    r"P(?:([0-9]{1,4})W)?(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?"
+)
+# By parameter: Twilio's code for no duration, for one too short, and the shortest.
+_TIMERS = {
+    "Timers.Inactive": (50379, 50375, timedelta(minutes=1)),
+    "Timers.Closed": (50380, 50376, timedelta(minutes=10)),
+    "DefaultInactiveTimer": (50379, 50375, timedelta(minutes=1)),
+    "DefaultClosedTimer": (50380, 50376, timedelta(minutes=10)),
+}
 # A sender of RCS is an agent with a name.
 _TELEPHONE_CHANNELS = ("whatsapp",)
 
@@ -127,6 +138,29 @@ def date(text: str, parameter: str) -> datetime:
     return moment
 
 
+def timer(text: str, parameter: str) -> timedelta | None:
+    """A conversation's timer, or an account's default for it: a duration in ISO 8601, None for an empty text."""
+    unreadable, too_short, least = _TIMERS[parameter]
+    if not text:
+        return None
+    parts = _DURATION.fullmatch(text)
+    if not parts or not any(parts.groups()):
+        raise TwilioError(unreadable, f"{parameter} must be a duration in ISO 8601, of weeks to seconds")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    duration = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if duration < least:
+        raise TwilioError(too_short, f"{parameter} must be at least {least}")
+    return duration
+
+
+def duration(value: timedelta) -> str:
+    """A duration as ISO 8601 writes it, in days, hours, minutes and seconds."""
+    minutes, seconds = divmod(value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number)
+    return "P" + (f"{value.days}D" if value.days else "") + (f"T{time}" if time else "")
+
+
 def rest_date(moment: datetime) -> str:
     """A date as the REST API writes it: whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -138,9 +172,10 @@ def webhook_date(moment: datetime) -> str:
 
 
 def is_web_url(text: str) -> bool:
-    """Whether `text` is an absolute URL that a webhook can be sent to."""
+    """Whether `text` is an absolute URL that a webhook can be sent to: of ASCII, and without blanks (RFC 3986)."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        whole = _URL.fullmatch(text) is not None
+        return whole and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

@@ -1,7 +1,9 @@
 """The whole sandbox in one object, and what follows from a change: webhooks, receipts, a conversation that wakes up."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -13,16 +15,18 @@ from orchestrator.sandbox.accounts import OURS, Account
 from orchestrator.sandbox.addresses import Addresses
 from orchestrator.sandbox.delivery import Origin, Targets
 from orchestrator.sandbox.drafts import Draft
+from orchestrator.sandbox.errors import HookRejected
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.interactions import Interactions
 from orchestrator.sandbox.ledger import Ledger
 from orchestrator.sandbox.records import Call, Conversation, Message, Participant, Receipt
 from orchestrator.sandbox.webhooks import Webhooks
-from orchestrator.sandbox.workforce import WorkerEvent, WorkspaceSettings
+from orchestrator.sandbox.workforce import Happened, WorkerEvent, WorkspaceSettings
 from orchestrator.sandbox.world import World, new_sid
 
 WHATSAPP_WINDOW = timedelta(hours=24)
 OUTSIDE_WINDOW = 63016
+EVENTS_KEPT = 10_000
 
 API = Origin("API")
 
@@ -39,7 +43,7 @@ class Switches:
 @dataclass(slots=True)
 class Sandbox:
     """One account, with those it talks to. `service_url` is where its webhooks go until they are set elsewhere;
-    `account_status` may be `suspended`."""
+    `account_status` may be `suspended`; `resets` counts them."""
 
     world: World
     service_url: str
@@ -49,8 +53,10 @@ class Sandbox:
     webhooks: Webhooks = field(init=False)
     switches: Switches = field(init=False, default_factory=Switches)
     account_status: str = field(init=False, default="active")
+    resets: int = field(init=False, default=0)
     addresses: Addresses = field(init=False, default_factory=Addresses)
     calls: dict[str, Call] = field(init=False, default_factory=dict)
+    happened: deque[Happened] = field(init=False, default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     _late: set[asyncio.TimerHandle] = field(init=False, default_factory=set)
     _locks: "WeakValueDictionary[tuple[str, str], asyncio.Lock]" = field(
         init=False, default_factory=WeakValueDictionary
@@ -74,6 +80,7 @@ class Sandbox:
 
     async def reset(self) -> None:
         """An empty account: nothing under way, no faults, the recommended filters, the seeded workers."""
+        self.resets += 1
         self.forget_late()
         await self.webhooks.forget()
         self.webhooks.targets = Targets.of(self.account, self.service_url)
@@ -81,6 +88,7 @@ class Sandbox:
         self.webhooks.scoped.clear()
         self.interactions.all.clear()
         self.calls.clear()
+        self.happened.clear()
         self.addresses.seed(self.world.now())
         self.webhooks.faults = Faults()
         self.switches = Switches()
@@ -104,9 +112,15 @@ class Sandbox:
         while self._late:
             self._late.pop().cancel()
 
-    def pair_lock(self, address: str, proxy_address: str) -> asyncio.Lock:
-        """The lock under which this pair looks for its conversation: two first messages make one."""
-        return self._locks.setdefault((address, proxy_address), asyncio.Lock())
+    @asynccontextmanager
+    async def pair_lock(self, address: str, proxy_address: str) -> AsyncIterator[None]:
+        """The lock under which this pair looks for its conversation: two first messages make one. Raises HookRejected
+        for who still waits at a reset."""
+        resets = self.resets
+        async with self._locks.setdefault((address, proxy_address), asyncio.Lock()):
+            if self.resets != resets:
+                raise HookRejected("the account was reset meanwhile")
+            yield
 
     def publish(self, conversation: Conversation, draft: Draft, origin: Origin, told: bool = True) -> Message:
         """Publish a message and let its webhooks (when `told`) and its delivery follow."""
@@ -129,13 +143,19 @@ class Sandbox:
             parameters = events.state_updated(conversation, before, reason)
             self.webhooks.post("onConversationStateUpdated", origin, conversation.sid, parameters)
 
+    def ring_timers(self) -> None:
+        """Change the states of the conversations whose timers have run out (Twilio Docs, "States and Timers")."""
+        for conversation, state in self.world.timed_out():
+            self.set_state(conversation, state, API, "TIMER")
+
     def tell_workers(self, happened: Iterable[WorkerEvent]) -> None:
-        """Send what happened to workers to TaskRouter's event callback, as far as its filter wants it."""
-        settings = self.world.workforce.settings
+        """Keep what happened to workers, and send it to TaskRouter's event callback as far as its filter wants it."""
+        settings, now = self.world.workforce.settings, self.world.now()
         wanted = {name.strip() for name in settings.events_filter.split(",") if name.strip()}
         for event in happened:
+            parameters = events.worker(event, settings.friendly_name, now)
+            self.happened.append(Happened(new_sid("EV"), self.world.next_ordinal(), now, parameters))
             if settings.event_callback_url and (not wanted or event.type in wanted):
-                parameters = events.worker(event, settings.friendly_name, self.world.now())
                 self.webhooks.taskrouter(settings.event_callback_url, parameters)
 
     def _wake(self, conversation: Conversation, origin: Origin, told: bool) -> None:

@@ -9,6 +9,7 @@ CHAT_SERVICE_SID = "IS" + "5a" * 16
 MESSAGING_SERVICE_SID = "MG" + "5a" * 16
 WORKSPACE_SID = "WS" + "5a" * 16
 TASK_QUEUE_SID = "WQ" + "5a" * 16
+TASK_CHANNEL_SID = "TC" + "5a" * 16
 ROLE_SID = "RL" + "5a" * 16
 OPERATING_UNIT_SID = "OU" + "5a" * 16
 

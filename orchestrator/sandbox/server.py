@@ -1,6 +1,7 @@
 """The sandbox as a web application, and as a running server inside this process."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -18,11 +19,15 @@ from orchestrator.sandbox import (
     rest_configuration,
     rest_content,
     rest_conversations,
+    rest_events,
     rest_interactions,
     rest_media,
     rest_messages,
     rest_participants,
+    rest_roles,
+    rest_user_conversations,
     rest_webhooks,
+    rest_with_participants,
     rest_workers,
     rest_workspace,
 )
@@ -32,6 +37,7 @@ from orchestrator.sandbox.world import World
 
 MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_S = 2.0
+_TIMERS_S = 1.0
 
 
 def build_app(world: World, service_url: str) -> web.Application:
@@ -47,10 +53,14 @@ def build_app(world: World, service_url: str) -> web.Application:
         rest_media,
         rest_messages,
         rest_participants,
+        rest_roles,
+        rest_user_conversations,
+        rest_with_participants,
         rest_account,
         rest_addresses,
         rest_configuration,
         rest_webhooks,
+        rest_events,
         rest_workers,
         rest_workspace,
         control,
@@ -70,10 +80,20 @@ async def _sending(app: web.Application) -> AsyncIterator[None]:
     both = app[SANDBOX], app[FLEX]
     for sandbox in both:
         sandbox.webhooks.open()
+    clock = asyncio.create_task(_ringing(both))
     yield
+    clock.cancel()
     for sandbox in both:
         sandbox.forget_late()
         await sandbox.webhooks.close()
+
+
+async def _ringing(sandboxes: Iterable[Sandbox]) -> None:
+    """Look every second whether a conversation's timer has run out."""
+    while True:
+        await asyncio.sleep(_TIMERS_S)
+        for sandbox in sandboxes:
+            sandbox.ring_timers()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,15 @@ def conversation_shape(conversation: Conversation, place: Place) -> Shape:
         "state": conversation.state,
         "date_created": rest_date(conversation.created),
         "date_updated": rest_date(conversation.updated),
-        "timers": {},
+        "timers": _timers_shape(conversation),
         "bindings": {},
         "url": url,
         "links": below(url, participants="Participants", messages="Messages", webhooks="Webhooks", export="Export"),
     }
+
+
+def _timers_shape(conversation: Conversation) -> dict[str, str]:
+    return {f"date_{state}": rest_date(at) for state, at in conversation.deadlines().items()}
 
 
 def participant_shape(conversation: Conversation, participant: Participant, place: Place) -> Shape:
@@ -190,7 +194,34 @@ def participant_conversation_shape(
         "conversation_date_updated": rest_date(conversation.updated),
         "conversation_created_by": conversation.created_by,
         "conversation_state": conversation.state,
-        "conversation_timers": {},
+        "conversation_timers": _timers_shape(conversation),
+        "links": {"conversation": url, "participant": f"{url}/Participants/{participant.sid}"},
+    }
+
+
+def user_conversation_shape(conversation: Conversation, participant: Participant, user: User, place: Place) -> Shape:
+    """A conversation as one of its chat users sees it; what he has not read is counted once he has read anything."""
+    read, url = participant.last_read_index, f"{place.root}/Conversations/{conversation.sid}"
+    return {
+        "account_sid": place.account_sid,
+        "chat_service_sid": seeds.CHAT_SERVICE_SID,
+        "conversation_sid": conversation.sid,
+        "unread_messages_count": None
+        if read is None
+        else sum(message.index > read for message in conversation.messages.values()),
+        "last_read_message_index": read,
+        "participant_sid": participant.sid,
+        "user_sid": user.sid,
+        "friendly_name": conversation.friendly_name,
+        "conversation_state": conversation.state,
+        "timers": _timers_shape(conversation),
+        "attributes": conversation.attributes,
+        "date_created": rest_date(conversation.created),
+        "date_updated": rest_date(conversation.updated),
+        "created_by": conversation.created_by,
+        "notification_level": participant.notification_level,
+        "unique_name": conversation.unique_name,
+        "url": f"{place.root}/Users/{user.sid}/Conversations/{conversation.sid}",
         "links": {"conversation": url, "participant": f"{url}/Participants/{participant.sid}"},
     }
 
@@ -206,8 +237,8 @@ def user_shape(user: User, place: Place) -> Shape:
         "identity": user.identity,
         "friendly_name": user.friendly_name,
         "attributes": user.attributes,
-        "is_online": None,
-        "is_notifiable": None,
+        "is_online": False,
+        "is_notifiable": False,
         "date_created": rest_date(user.created),
         "date_updated": rest_date(user.updated),
         "url": url,

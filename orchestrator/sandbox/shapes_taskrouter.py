@@ -26,8 +26,29 @@ def worker_shape(worker: Worker, place: Place, show_attributes: bool = True) -> 
         "links": {
             "activity": f"{place.workspace}/Activities/{worker.activity.sid}",
             "workspace": place.workspace,
+            "statistics": f"{place.workspace}/Workers/Statistics",
             **below(url, channels="Channels", worker_statistics="Statistics", reservations="Reservations"),
         },
+    }
+
+
+def worker_channel_shape(worker: Worker, place: Place) -> Shape:
+    """What a worker can take at a time, of the one kind of task there is."""
+    sid = "WC" + worker.sid[2:]
+    return {
+        "sid": sid,
+        "account_sid": seeds.ACCOUNT_SID,
+        "workspace_sid": seeds.WORKSPACE_SID,
+        "worker_sid": worker.sid,
+        "task_channel_sid": seeds.TASK_CHANNEL_SID,
+        "task_channel_unique_name": "default",
+        "assigned_tasks": 0,
+        "available": worker.activity.available,
+        "available_capacity_percentage": 100,
+        "configured_capacity": 1,
+        "date_created": rest_date(worker.created),
+        "date_updated": rest_date(worker.updated),
+        "url": f"{place.workspace}/Workers/{worker.sid}/Channels/{sid}",
     }
 
 

@@ -41,8 +41,8 @@ class Webhooks:
     scoped: dict[str, list[Scoped]] = field(default_factory=dict)
     service_targets: Targets = field(default_factory=Targets.nowhere)
     _session: aiohttp.ClientSession | None = None
-    _tails: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tails: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[Answer]] = field(default_factory=set)
 
     def open(self) -> None:
         """Get ready to send. Each webhook has a connection of its own, as Twilio's do."""
@@ -79,8 +79,7 @@ class Webhooks:
             return {}
         if self.faults.repeats_webhook():
             self._start(delivery, "", None, None)
-        await asyncio.sleep(self.faults.webhook_delay_s() or 0)
-        return _verdict(event, await self._send(delivery))
+        return _verdict(event, await self._asked(delivery))
 
     def post(self, event: str, origin: Origin, conversation_sid: str, parameters: Parameters) -> None:
         """Tell that something happened, without waiting."""
@@ -90,7 +89,7 @@ class Webhooks:
             self._queue(conversation_sid, self._delivery(targets.post_url, targets.method, pairs))
         for webhook in self.scoped.get(conversation_sid, ()):
             if event in webhook.filters:
-                self._queue(conversation_sid, self._delivery(webhook.url, "POST", pairs))
+                self._queue(conversation_sid, self._delivery(webhook.url, webhook.method.upper(), pairs))
 
     def _delivery(self, url: str, method: str, pairs: Pairs) -> Delivery:
         return Delivery(url, method, pairs, _POST_LIMIT_S, account=self.account)
@@ -116,6 +115,16 @@ class Webhooks:
             await self._send(delivery)
         return answer.status, answer.body
 
+    async def _asked(self, delivery: Delivery) -> Answer:
+        """The answer to a question. Raises HookRejected when the account is reset before there is one."""
+        task = asyncio.create_task(self._deliver_later(self.faults.webhook_delay_s() or 0, delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise HookRejected("the account was reset meanwhile")
+        return task.result()
+
     @property
     def _conversations(self) -> Targets:
         """The chat service's own targets where it has any; only one of the two can be set."""
@@ -128,7 +137,9 @@ class Webhooks:
         for _ in range(2 if self.faults.repeats_webhook() else 1):
             self._start(delivery, lane, self._tails.get(lane), self.faults.webhook_delay_s())
 
-    def _start(self, delivery: Delivery, lane: str, previous: asyncio.Task[None] | None, delay_s: float | None) -> None:
+    def _start(
+        self, delivery: Delivery, lane: str, previous: asyncio.Task[Answer] | None, delay_s: float | None
+    ) -> None:
         if delay_s is None:
             task = asyncio.create_task(self._deliver_behind(previous, delivery))
             self._tails[lane] = task
@@ -137,21 +148,21 @@ class Webhooks:
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, lane))
 
-    def _ended(self, lane: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, lane: str, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
         if self._tails.get(lane) is task:
             del self._tails[lane]
         if not task.cancelled() and task.exception():
             _logger.error("sandbox.webhook_failed", exc_info=task.exception())
 
-    async def _deliver_behind(self, previous: asyncio.Task[None] | None, delivery: Delivery) -> None:
+    async def _deliver_behind(self, previous: asyncio.Task[Answer] | None, delivery: Delivery) -> Answer:
         if previous:
             await asyncio.wait([previous])
-        await self._send(delivery)
+        return await self._send(delivery)
 
-    async def _deliver_later(self, delay_s: float, delivery: Delivery) -> None:
+    async def _deliver_later(self, delay_s: float, delivery: Delivery) -> Answer:
         await asyncio.sleep(delay_s)
-        await self._send(delivery)
+        return await self._send(delivery)
 
     async def _send(self, delivery: Delivery) -> Answer:
         """One request and its answer, entered in the ledger."""

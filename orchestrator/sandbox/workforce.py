@@ -1,7 +1,7 @@
 """The TaskRouter side of the account: its workspace, one queue, three activities, and the workers."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,6 +33,16 @@ class WorkerEvent:
     worker: Worker
     previous: Activity | None = None
     in_previous_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as it is kept: when, and the parameters with which the event callback was told, or would have been."""
+
+    sid: str
+    ordinal: int
+    at: datetime
+    told: Mapping[str, str | None]
 
 
 @dataclass(slots=True)
@@ -104,6 +114,7 @@ class Workforce:
         activity = self.activity(activity_sid) if activity_sid is not None else worker.activity
         if identity is not None:
             self._check_name(identity, worker)
+            worker.version += identity != worker.friendly_name
             worker.friendly_name = identity
         events = [*self._set_activity(worker, activity), *self._set_attributes(worker, attributes)]
         worker.updated = self.now()

@@ -13,7 +13,7 @@ from orchestrator.sandbox import seeds
 from orchestrator.sandbox.changes import Changes
 from orchestrator.sandbox.drafts import Draft, Newcomer, Opening
 from orchestrator.sandbox.errors import TwilioError, not_found
-from orchestrator.sandbox.records import Binding, Conversation, Message, Participant, Upload, User
+from orchestrator.sandbox.records import Binding, Conversation, Message, Participant, Timers, Upload, User
 from orchestrator.sandbox.workforce import Workforce
 
 MAX_PARTICIPANTS = 1000
@@ -34,7 +34,9 @@ class World:
     conversations: dict[str, Conversation] = field(init=False, default_factory=dict)
     users: dict[str, User] = field(init=False, default_factory=dict)
     uploads: dict[str, Upload] = field(init=False, default_factory=dict)
+    default_timers: Timers = field(init=False, default_factory=Timers)
     workforce: Workforce = field(init=False)
+    _timed: dict[str, Conversation] = field(init=False, default_factory=dict)
     _identities: dict[str, User] = field(init=False, default_factory=dict)
     _unique_names: dict[str, Conversation] = field(init=False, default_factory=dict)
     _pairs: dict[tuple[str, str], Conversation] = field(init=False, default_factory=dict)
@@ -48,6 +50,8 @@ class World:
         self.conversations.clear()
         self.users.clear()
         self.uploads.clear()
+        self.default_timers = Timers()
+        self._timed.clear()
         self._identities.clear()
         self._unique_names.clear()
         self._pairs.clear()
@@ -82,6 +86,7 @@ class World:
             ordinal=self.next_ordinal(),
             created=opening.created or now,
             updated=opening.updated or now,
+            stirred=now,
             messaging_service_sid=opening.messaging_service_sid,
             created_by=opening.created_by,
             friendly_name=opening.friendly_name,
@@ -90,6 +95,7 @@ class World:
         )
         self.conversations[conversation.sid] = conversation
         self.rename(conversation, opening.unique_name)
+        self.set_timers(conversation, opening.timers or self.default_timers)
         self.changes.tell("conversation", conversation.sid)
         return conversation
 
@@ -103,6 +109,20 @@ class World:
         if unique_name:
             self._unique_names[unique_name] = conversation
 
+    def set_timers(self, conversation: Conversation, timers: Timers) -> None:
+        """Let these timers run from now on, in place of all others."""
+        conversation.timers, conversation.stirred = timers, self.now()
+        if timers == Timers():
+            self._timed.pop(conversation.sid, None)
+        else:
+            self._timed[conversation.sid] = conversation
+
+    def timed_out(self) -> list[tuple[Conversation, str]]:
+        """The conversations whose timers have run out, and the states that are due."""
+        now = self.now()
+        due = [(it, [state for state, at in it.deadlines().items() if at <= now]) for it in self._timed.values()]
+        return [(it, states[-1]) for it, states in due if states]
+
     def touch(self, conversation: Conversation, updated: datetime | None = None) -> None:
         """Note that the conversation was changed."""
         conversation.updated = updated or self.now()
@@ -114,13 +134,17 @@ class World:
         self.require_open(conversation)
         conversation.state = state
         if state == "closed":
+            self._timed.pop(conversation.sid, None)
             self._release(conversation.channel_participants())
         self.touch(conversation)
+        if state == "active":
+            conversation.stirred = conversation.updated
         return before
 
     def remove_conversation(self, conversation: Conversation) -> None:
         """Delete the conversation and everything in it."""
         del self.conversations[conversation.sid]
+        self._timed.pop(conversation.sid, None)
         self._unique_names.pop(conversation.unique_name or "", None)
         if conversation.state != "closed":
             self._release(conversation.channel_participants())
@@ -146,6 +170,7 @@ class World:
             ordinal=self.next_ordinal(),
             created=newcomer.created or now,
             updated=newcomer.updated or now,
+            entered=now,
             identity=newcomer.identity,
             binding=newcomer.binding,
             attributes=newcomer.attributes,
@@ -181,6 +206,7 @@ class World:
             author=draft.author,
             created=draft.created or now,
             updated=draft.updated or now,
+            entered=now,
             body=draft.body,
             media=draft.media,
             attributes=draft.attributes,
@@ -189,7 +215,7 @@ class World:
         )
         conversation.next_index += 1
         conversation.messages[message.sid] = message
-        conversation.updated = now
+        conversation.updated = conversation.stirred = now
         self.changes.tell("message", conversation.sid)
         return message
 

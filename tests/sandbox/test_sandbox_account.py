@@ -1,7 +1,10 @@
 """What is set for an account and its services through the official client: webhooks, numbers, addresses."""
 
+from typing import Any
+
 from asking import PROXY, refused
 from exchanges import RecordingHttpClient
+from parties import Control, Service, settled
 from twilio.rest import Client
 
 from orchestrator.sandbox import seeds
@@ -22,6 +25,8 @@ async def test_webhooks_are_configured(client: Client) -> None:
     assert await refused(webhooks.update_async(filters=["onMessageSent"])) == (400, 50365)
     assert await refused(webhooks.update_async(pre_webhook_url="nowhere")) == (400, 50077)
     assert await refused(webhooks.update_async(post_webhook_url="ftp://x.example")) == (400, 50078)
+    for unwritable in ("http://x.example/a b", "http://x.example/é", "http://x.example/\n"):
+        assert await refused(webhooks.update_async(pre_webhook_url=unwritable)) == (400, 50077)
 
 
 async def test_a_chat_service_nobody_configured_has_webhooks_of_nulls(sandbox: Running) -> None:
@@ -40,6 +45,42 @@ async def test_the_webhooks_of_the_chat_service_are_configured_instead_of_the_ac
     after = await ours.update_async(post_webhook_url="http://127.0.0.1:9/x", filters=["onMessageAdded"], method="POST")
     assert (after.filters, after.post_webhook_url) == (["onMessageAdded"], "http://127.0.0.1:9/x")
     assert await refused(accounts.update_async(pre_webhook_url="http://127.0.0.1:9/y")) == (400, 20001)
+
+
+async def test_a_conversations_webhook_lives_from_creation_to_deletion(
+    api: Any, sandbox: Running, service: Service, control: Control
+) -> None:
+    ch = (await control.inbound("Hello"))["conversation_sid"]
+    webhooks = api.conversations(ch).webhooks
+    made = await webhooks.create_async(
+        target="webhook",
+        configuration_url=f"{service.url}/one",
+        configuration_method="get",
+        configuration_filters=["onMessageAdded"],
+    )
+    assert made.configuration == {"url": f"{service.url}/one", "method": "get", "filters": ["onMessageAdded"]}
+    assert made.date_created is not None
+    assert (await webhooks(made.sid).fetch_async()).configuration == made.configuration
+    await control.inbound("by get")
+    await webhooks(made.sid).update_async(configuration_url=f"{service.url}/two", configuration_method="post")
+    await control.inbound("by post")
+    await settled(sandbox)
+    told = [(heard.method, heard.path, heard.form["Body"]) for heard in service.heard if heard.path in ("/one", "/two")]
+    assert told == [("GET", "/one", "by get"), ("POST", "/two", "by post")]
+    assert [found.sid for found in await webhooks.list_async(page_size=5)] == [made.sid]
+    assert await refused(webhooks(made.sid).update_async()) == (400, 20161)
+    assert await webhooks(made.sid).delete_async()
+    assert await refused(webhooks(made.sid).fetch_async()) == (404, 20404)
+
+
+async def test_a_conversations_webhook_is_refused(client: Client) -> None:
+    webhooks = (await client.conversations.v1.conversations.create_async()).webhooks
+    url = {"target": "webhook", "configuration_url": "http://127.0.0.1:9/x"}
+    assert await refused(webhooks.create_async(**url)) == (400, 50370)
+    assert await refused(webhooks.create_async(**url, configuration_filters=["onMessageAdd"])) == (400, 50365)
+    made = await webhooks.create_async(**url, configuration_filters=["onMessageAdded"])
+    assert await refused(webhooks(made.sid).update_async(configuration_filters=["onMessageSent"])) == (400, 50365)
+    assert await refused(webhooks(made.sid).update_async(configuration_url="nowhere")) == (400, 20001)
 
 
 async def test_an_address_configuration_lives_from_creation_to_deletion(client: Client) -> None:
@@ -69,8 +110,15 @@ async def test_an_address_configuration_lives_from_creation_to_deletion(client: 
 async def test_the_services_and_their_defaults_are_read(client: Client) -> None:
     defaults = await client.conversations.v1.configuration().fetch_async()
     assert defaults.default_chat_service_sid == seeds.CHAT_SERVICE_SID
+    assert [it.sid for it in await client.conversations.v1.services.list_async()] == [seeds.CHAT_SERVICE_SID]
     assert (await client.conversations.v1.services(seeds.CHAT_SERVICE_SID).fetch_async()).sid == seeds.CHAT_SERVICE_SID
     assert await refused(client.conversations.v1.services("IS" + "0" * 32).fetch_async()) == (404, 20404)
+
+
+async def test_the_role_everybody_has_is_read(api: Any) -> None:
+    assert [role.sid for role in await api.roles.list_async()] == [seeds.ROLE_SID]
+    assert "sendMessage" in (await api.roles(seeds.ROLE_SID).fetch_async()).permissions
+    assert await refused(api.roles("RL" + "0" * 32).fetch_async()) == (404, 20404)
 
 
 async def test_where_calls_to_the_number_go_is_set_and_cleared(sandbox: Running) -> None:

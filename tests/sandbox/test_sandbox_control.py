@@ -26,6 +26,9 @@ CUSTOMER = "+15550100001"
         {"from": 1, "body": "x"},
         {"from": "maria", "body": "x"},
         {"from": "+1 555", "body": "x"},
+        {"from": "+1\u0665\u0665\u06650100001", "body": "x"},
+        {"from": f"sms:{CUSTOMER}", "body": "x"},
+        {"from": "pigeon:7", "body": "x"},
         {"from": "+", "body": "x"},
         {"from": "+" + "1" * 400, "body": "x"},
         {"from": CUSTOMER, "body": ""},
@@ -40,11 +43,14 @@ CUSTOMER = "+15550100001"
         {"from": "nobody", "body": "x", "channel": "whatsapp"},
         {"from": "messenger:1", "body": "x", "to": "messenger:2", "channel": "sms"},
         {"from": "m" * 257, "body": "x", "channel": "chat"},
+        {"from": "maria", "body": "x", "channel": "chat", "to": 5},
         {"from": CUSTOMER, "body": "x", "media": "boots.jpg"},
         {"from": CUSTOMER, "media": [1]},
         {"from": CUSTOMER, "media": ["ftp://example.test/x"]},
         {"from": CUSTOMER, "media": [{"sid": "ME1"}]},
         {"from": CUSTOMER, "media": [{"size": -1}]},
+        {"from": CUSTOMER, "media": [{"content_type": "picture"}]},
+        {"from": CUSTOMER, "media": [{"content_type": "image/png\r\nX-Other: 1"}]},
         {"from": CUSTOMER, "media": ["https://example.test/x"] * 11},
         {"from": CUSTOMER, "media": []},
         {"from": CUSTOMER, "body": "x", "colour": "red"},
@@ -195,6 +201,13 @@ async def test_the_ledger_tells_writes_and_webhooks_in_order_and_from_a_point_on
     assert await control.ledger(since=sequence[-1]) == []
 
 
+async def test_a_question_is_no_write_and_not_in_the_ledger(control: Control) -> None:
+    credentials = {"Authorization": encode_basic_auth(seeds.ACCOUNT_SID, seeds.AUTH_TOKEN)}
+    for method in ("GET", "HEAD", "OPTIONS"):
+        await control.call(method, "/v1/Nothing", headers=credentials)
+    assert await control.ledger() == []
+
+
 @pytest.mark.parametrize("since", ["x", "-1", "1.5", "9" * 30, "²"])
 async def test_a_bad_point_is_refused(control: Control, since: str) -> None:
     assert (await control.call("GET", f"/sandbox/ledger?since={since}"))[0] == 400
@@ -233,6 +246,21 @@ async def test_a_reset_stops_what_was_on_its_way(sandbox: Running, service: Serv
     assert service.events() == ["onConversationAdd", "onConversationAdded"]
 
 
+async def test_a_reset_takes_back_what_the_service_was_being_asked(
+    sandbox: Running, service: Service, control: Control
+) -> None:
+    service.gates["onConversationAdd"] = asyncio.Event()
+    message = {"from": CUSTOMER, "body": "x"}
+    waiting = [asyncio.create_task(control.call("POST", "/sandbox/inbound", message)) for _ in range(2)]
+    await service.until("onConversationAdd")
+    await control.call("POST", "/sandbox/reset")
+    for status, answer in await asyncio.gather(*waiting):
+        assert (status, "reset" in answer["error"]) == (409, True)
+    assert service.events() == ["onConversationAdd"]
+    assert (await control.call("GET", "/sandbox/state"))[1]["conversations"] == []
+    assert await control.ledger() == []
+
+
 async def test_changes_are_streamed_to_the_page(sandbox: Running, control: Control) -> None:
     async with control.session.get("/sandbox/events") as stream:
         assert stream.content_type == "text/event-stream"
@@ -267,6 +295,12 @@ async def test_what_is_not_there_is_not_found_in_json(control: Control, path: st
     status, answer = await control.call("GET", path)
     assert status == 404
     assert answer["error"]
+
+
+async def test_another_method_is_refused_and_told_which_there_are(control: Control) -> None:
+    async with control.session.post("/sandbox/faults", json={}) as response:
+        assert (response.status, response.headers["Allow"]) == (405, "GET,PUT")
+        assert (await response.json())["error"]
 
 
 async def test_the_switches_are_shown_and_set(control: Control) -> None:

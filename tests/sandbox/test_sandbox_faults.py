@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,17 @@ async def test_a_reset_forgets_what_was_to_be_carried_out_late(control: Control,
     assert await control.ledger() == []
 
 
+async def test_a_reset_forgets_a_write_that_latency_holds_up(control: Control, client: Client) -> None:
+    await control.faults(latency_ms=200)
+    write = asyncio.create_task(conversation(client))
+    await asyncio.sleep(0.1)
+    await control.call("POST", "/sandbox/reset")
+    with pytest.raises(ClientError):
+        await write
+    assert (await control.call("GET", "/sandbox/state"))[1]["conversations"] == []
+    assert await control.ledger() == []
+
+
 async def test_what_was_refused_is_neither_cut_nor_hidden(control: Control, client: Client) -> None:
     ch = await conversation(client)
     await control.faults(cut_after_commit=1, errors_after_commit=1)
@@ -140,6 +152,15 @@ async def test_lists_lack_the_newest_messages_while_they_lag(control: Control, c
     assert (await messages(sent.sid).fetch_async()).body == "Hello"
     await control.faults()
     assert len(await messages.list_async()) == 1
+
+
+async def test_whatever_date_a_client_gives_lists_show_it_by_when_it_came(control: Control, client: Client) -> None:
+    messages = client.conversations.v1.conversations(await conversation(client)).messages
+    await messages.create_async(body="to come", date_created=datetime(2040, 1, 1, tzinfo=UTC))
+    assert [m.body for m in await messages.list_async()] == ["to come"]
+    await control.faults(list_lag_s=600)
+    await messages.create_async(body="long ago", date_created=datetime(2020, 1, 1, tzinfo=UTC))
+    assert await messages.list_async() == []
 
 
 async def test_a_list_of_participants_lacks_the_newest_while_it_lags(control: Control, client: Client) -> None:

@@ -73,8 +73,22 @@ async def test_an_interaction_makes_a_task_that_names_both(client: Client) -> No
         (FLEX, {"Channel": "{}"}, 400),
         (FLEX, {"Routing": '{"properties": {}}'}, 400),
         (FLEX, {"Routing": "nothing"}, 400),
+        (FLEX, {"Channel": '{"type":"web","initiated_by":"api","properties":[]}'}, 400),
+        (FLEX, {"Channel": '{"type":null,"initiated_by":"api"}'}, 400),
+        (FLEX, {"Routing": '{"properties": "none"}'}, 400),
+        (FLEX, {"Routing": json.dumps({"properties": ROUTING["properties"] | {"attributes": "none"}})}, 400),
     ],
-    ids=["our account", "no conversation", "no channel", "no workflow", "no JSON"],
+    ids=[
+        "our account",
+        "no conversation",
+        "no channel",
+        "no workflow",
+        "no JSON",
+        "properties of a channel that are none",
+        "no type",
+        "properties of a route that are none",
+        "attributes that are none",
+    ],
 )
 async def test_an_interaction_is_refused(client: Client, who: str, change: dict[str, str], status: int) -> None:
     form = {"Channel": channel(await client.conversation()), "Routing": json.dumps(ROUTING)} | change

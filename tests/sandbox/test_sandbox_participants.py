@@ -42,6 +42,8 @@ async def test_participants_have_an_identity_or_a_binding(api: Any) -> None:
         ({"messaging_binding_address": CUSTOMER}, (400, 50412)),
         (binding("a number"), (400, 50407)),
         (binding("whatsapp:nobody"), (400, 50407)),
+        (binding("pigeon:1", "pigeon:2"), (400, 50407)),
+        (binding(f"sms:{CUSTOMER}", f"sms:{PROXY}"), (400, 50407)),
         (binding(proxy="0800"), (400, 50408)),
         (binding(proxy=CUSTOMER), (400, 50409)),
         (binding(proxy="whatsapp:+15550100999"), (400, 50414)),
@@ -109,3 +111,23 @@ async def test_a_user_comes_with_the_participant_and_can_be_changed(api: Any) ->
     assert await refused(api.users.create_async(identity="grace@example.test")) == (409, 50201)
     assert await api.users(user.sid).delete_async()
     assert await api.conversations(ch).participants.list_async() == []
+
+
+async def test_the_conversations_of_a_user_are_read_left_and_marked_as_read(api: Any) -> None:
+    first = await api.conversations.create_async(friendly_name="One", unique_name="one")
+    second = await api.conversations.create_async()
+    for made in (first, second):
+        await api.conversations(made.sid).participants.create_async(identity="ada@example.test")
+    for body in ("a", "b", "c"):
+        await api.conversations(first.sid).messages.create_async(body=body)
+    his = api.users("ada@example.test").user_conversations
+    assert [found.conversation_sid for found in await his.list_async(page_size=1)] == [second.sid, first.sid]
+    found = await his("one").fetch_async()
+    assert (found.friendly_name, found.unread_messages_count, found.notification_level) == ("One", None, "default")
+    read = await his(first.sid).update_async(last_read_message_index=0, notification_level="muted")
+    assert (read.unread_messages_count, read.last_read_message_index, read.notification_level) == (2, 0, "muted")
+    assert await refused(his(first.sid).update_async(notification_level="loud")) == (400, 20001)
+    assert await refused(his(first.sid).update_async()) == (400, 20161)
+    assert await his(second.sid).delete_async()
+    assert await refused(his(second.sid).fetch_async()) == (404, 20404)
+    assert await api.conversations(second.sid).participants.list_async() == []

@@ -54,7 +54,7 @@ async def test_conversations_are_listed_newest_first_by_state_and_date(api: Any)
         ({"state": "sleeping"}, (400, 50378)),
         ({"state": "initializing"}, (400, 50378)),
         ({"unique_name": "CH" + "0" * 32}, (400, 50390)),
-        ({"timers_inactive": "PT1H"}, (400, 20001)),
+        ({"bindings_email_address": "maria@example.test"}, (400, 20001)),
         ({"messaging_service_sid": "MG1"}, (400, 20001)),
     ],
 )

@@ -135,6 +135,19 @@ async def test_with_get_the_parameters_are_in_the_signed_url(
     assert RequestValidator(seeds.AUTH_TOKEN).validate(heard.url, {}, heard.headers["X-Twilio-Signature"])
 
 
+async def test_credentials_in_the_url_are_not_signed(
+    sandbox: Running, service: Service, control: Control, client: Client
+) -> None:
+    bare = f"{service.url}/x?a=%C3%A9"
+    await client.conversations.v1.configuration.webhooks().update_async(
+        pre_webhook_url=bare.replace("//", "//maria:a%20secret@")
+    )
+    await control.inbound()
+    heard = next(heard for heard in service.heard if heard.path == "/x")
+    validator = RequestValidator(seeds.AUTH_TOKEN)
+    assert validator.compute_signature(bare, heard.form) == heard.headers["X-Twilio-Signature"]
+
+
 async def test_the_articles_filters_tell_less(
     sandbox: Running, service: Service, control: Control, client: Client
 ) -> None:
@@ -172,6 +185,8 @@ async def test_what_rest_writes_is_told_only_on_request_and_never_asked(
     assert set(service.events("/post-event")) == POST_EVENTS - {"onDeliveryUpdated"}
     assert service.events("/pre-event") == []
     assert {heard.form["Source"] for heard in service.heard} == {"API"}
+    user = service.form("onUserUpdated")
+    assert (user["isOnline"], user["isNotifiable"]) == ("false", "false")
 
 
 async def test_closing_is_told_and_the_next_message_opens_another_conversation(
@@ -278,6 +293,7 @@ async def test_changes_of_workers_reach_the_event_callback(
     _, shown = await control.call("POST", "/sandbox/workers", changed)
     workers = client.taskrouter.v1.workspaces(seeds.WORKSPACE_SID).workers
     await workers(shown["sid"]).update_async(attributes='{"lastAcceptedTaskTime":1}')
+    await workers(shown["sid"]).update_async(friendly_name="Renamed@example.test")
     await workers(shown["sid"]).delete_async()
     await settled(sandbox)
     assert service.events("/taskrouter-event") == [
@@ -292,7 +308,7 @@ async def test_changes_of_workers_reach_the_event_callback(
     assert update["WorkerPreviousActivitySid"] == seeds.UNAVAILABLE_SID
     assert (update["WorkspaceSid"], update["ResourceType"]) == (seeds.WORKSPACE_SID, "worker")
     versions = [heard.form["WorkerVersion"] for heard in service.heard]
-    assert versions == sorted(versions)
+    assert versions == ["0", "2", "2", "3", "4"]
 
 
 async def test_only_the_events_of_the_filter_are_told(

@@ -1,5 +1,6 @@
 """Workers, queues and activities through the official client."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ async def test_a_worker_lives_from_creation_to_deletion(client: Client) -> None:
     changed = await workers(made.sid).update_async(activity_sid=seeds.AVAILABLE_SID)
     assert (changed.available, changed.attributes) == (True, '{"skills":["cards"]}')
     assert changed.date_status_changed >= made.date_status_changed
+    assert {"channels", "activity", "workspace", "statistics"} <= set(changed.links)
     await workers(made.sid).update_async(attributes='{"lastAcceptedTaskTime":1}')
     assert (await workers(made.sid).fetch_async()).attributes == '{"lastAcceptedTaskTime":1}'
     assert await workers(made.sid).delete_async()
@@ -100,6 +102,36 @@ async def test_queue_activities_and_workspace_are_read(client: Client) -> None:
     ]
     assert [a.friendly_name for a in await workspace(client).activities.list_async(available="true")] == ["Available"]
     assert (await workspace(client).activities(activities[0].sid).fetch_async()).friendly_name == "Offline"
+    (found,) = await client.taskrouter.v1.workspaces.list_async(friendly_name=seeds.WORKSPACE_NAME)
+    assert found.sid == seeds.WORKSPACE_SID
+    assert await client.taskrouter.v1.workspaces.list_async(friendly_name="Another") == []
     assert (await workspace(client).fetch_async()).event_callback_url.endswith("/taskrouter-event")
     changed = await workspace(client).update_async(events_filter="worker.created", friendly_name="Hub")
     assert (changed.events_filter, changed.friendly_name) == ("worker.created", "Hub")
+
+
+async def test_a_workers_capacity_is_read(client: Client) -> None:
+    worker = (await workspace(client).workers.list_async())[0]
+    (channel,) = await workspace(client).workers(worker.sid).worker_channels.list_async()
+    assert (channel.worker_sid, channel.configured_capacity, channel.assigned_tasks) == (worker.sid, 1, 0)
+    assert channel.available is True
+
+
+async def test_what_happened_to_workers_is_read_after_the_fact(client: Client) -> None:
+    await workspace(client).update_async(events_filter="worker.deleted")
+    made = await workspace(client).workers.create_async(friendly_name="new@example.test")
+    await workspace(client).workers(made.sid).update_async(activity_sid=seeds.AVAILABLE_SID)
+    events = workspace(client).events
+    changed, created = await events.list_async(worker_sid=made.sid, page_size=1)
+    assert (created.event_type, changed.event_type) == ("worker.created", "worker.activity.update")
+    assert (changed.resource_type, changed.resource_sid) == ("worker", made.sid)
+    data = changed.event_data
+    assert (data["worker_name"], data["worker_activity_name"]) == ("new@example.test", "Available")
+    assert data["worker_previous_activity_sid"] == seeds.OFFLINE_SID
+    assert (await events(changed.sid).fetch_async()).event_date_ms == changed.event_date_ms
+    assert [found.sid for found in await events.list_async(event_type="worker.created")] == [created.sid]
+    assert await events.list_async(minutes=0) == []
+    assert await events.list_async(end_date=datetime(2026, 1, 1, tzinfo=UTC)) == []
+    assert len(await events.list_async(start_date=datetime(2026, 1, 1, tzinfo=UTC))) == 2
+    assert await events.list_async(task_sid="WT" + "0" * 32) == []
+    assert await refused(events("EV" + "0" * 32).fetch_async()) == (404, 20404)
