@@ -44,7 +44,7 @@ async def _nobody(_address: str) -> Collection[str]:
 
 
 async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str], taken: Taken = _nobody) -> Answer:
-    """`GetProxyAddress`: 200, 403 no sender fits or he said no, 404 unknown customer, 422 unknown Location, 503.
+    """`GetProxyAddress`: 200, 403 no sender fits or he is not to be written to, 422 unknown Location, 503.
 
     `proxy_numbers` is `PROXY_NUMBERS`: senders by the prefix of the customer's address. `taken` gives the senders that
     are in an open conversation with an address: where there are several, the first of the others is named.
@@ -52,8 +52,7 @@ async def outbound(form: Form, crm: Crm, proxy_numbers: Mapping[str, str], taken
 
     async def proxy_address(form: Form, crm: Crm) -> object:
         kind, value = _needed(form, "ChannelType"), _needed(form, "ChannelValue")
-        if not (await _customer(form, crm)).may_be_started(kind):
-            raise _Refused(403, "the customer does not want to be written to on this channel")
+        await _insist_on_welcome(form, kind, crm)
         senders = senders_for(kind, value, proxy_numbers)
         if not senders:
             raise _Refused(403, "no sender fits this channel; see PROXY_NUMBERS")
@@ -132,6 +131,17 @@ async def _customer(form: Form, crm: Crm) -> Customer:
     if customer is None or not may_see(customer, _given(form, "Worker")):
         raise _Refused(404, "unknown customer")
     return customer
+
+
+async def _insist_on_welcome(form: Form, kind: str, crm: Crm) -> None:
+    """A sender is named for whom the CRM does not know, too: he said no to nothing, and is nobody's."""
+    customer = await crm.find(_needed(form, "CustomerId"))
+    if customer is None:
+        return
+    if not may_see(customer, _given(form, "Worker")):
+        raise _Refused(403, "the customer is another worker's")
+    if not customer.may_be_started(kind):
+        raise _Refused(403, "the customer does not want to be written to on this channel")
 
 
 def may_see(customer: Customer, worker: str | None) -> bool:

@@ -17,7 +17,7 @@ import structlog
 
 from orchestrator.alarm import Alarm
 from orchestrator.directory import Directory
-from orchestrator.errors import EffectError, Gone
+from orchestrator.errors import EffectError, Gone, NotProcessed
 from orchestrator.intake import Intake
 from orchestrator.metrics import LOOKS
 from orchestrator.ports import Conversations, Listed, Member, Published
@@ -28,7 +28,7 @@ from states.roles import Unsure
 from storage import inbox, replicas
 from storage.errors import StorageError
 from storage.failpoints import reached
-from storage.unit import About, Unit
+from storage.unit import About, Stored, Unit
 from storage.writer import Batches
 
 log = structlog.get_logger()
@@ -37,6 +37,8 @@ IDLE_S = 2.0
 FAILED_LOOK_MS = 1_000
 FAILED_LOOK_MAX_MS = 30_000
 LOOKS_EACH = 4
+# How long a list may lack what a webhook told; what it lacks after that does not exist.
+LIST_LAG_MS = 5_000
 # How long a look stays one replica's: should it die, another one looks then.
 CLAIM_MS = 10_000
 OTHERS_LOOK_S = 1.0
@@ -48,13 +50,15 @@ _ENDED = ("closed",)
 @dataclass(frozen=True, slots=True)
 class _Before:
     """What is known of a conversation before the look: the last index accounted for, the service scope, whether the
-    participants are known, and the participant SIDs of its workers."""
+    participants are known, the participant SIDs of its workers, and the highest index of what was told lately and
+    waits."""
 
     sid: str
     after_index: int = -1
     service_sid: str | None = None
     members_known: bool = False
     workers: frozenset[str] = frozenset()
+    told_index: int = -1
 
 
 class Looker:
@@ -213,11 +217,12 @@ class Looker:
         reached("look.before")
         try:
             listed = await self._conversations.conversation(sid, scope) if whole else None
+            messages = await self._messages(before, scope)
+            # After the messages: lists may lag, but whoever joined before one of these was written is listed by now.
             # With sparse filters nobody tells that a worker left, and what the customer writes then is the bot's.
             members = await self._conversations.members(sid, scope) if whole or before.workers else []
             missing = before.workers - {member.participant_sid for member in members}
             gone = {who for who in missing if not await self._conversations.has_member(sid, who, scope)}
-            messages = await self._conversations.messages(sid, before.after_index, scope)
         except Gone:
             return await self._intake.see(Sighting(sid, closed=True, service_sid=scope), sure=True)
         reached("look.after")
@@ -234,6 +239,14 @@ class Looker:
         )
         unread = {index for index, at in times.items() if at >= born_at}
         return await self._intake.see(sighting, sure=whole, is_unread=unread.__contains__)
+
+    async def _messages(self, before: _Before, scope: str | None) -> list[Published]:
+        """What stands in the conversation beyond the last index. Raises NotProcessed where the list lacks what was told
+        lately: then it may lack what stands below that too, and the list of participants whoever is there."""
+        messages = await self._conversations.messages(before.sid, before.after_index, scope)
+        if before.told_index > max((message.index for message in messages), default=-1):
+            raise NotProcessed("the list of messages lags behind what was told")
+        return messages
 
     async def adopt(self, listed: Listed, born_at: int) -> int:
         """Take up a conversation no webhook told of, if a customer's message in it is unanswered."""
@@ -282,7 +295,15 @@ def _read_so_far(unit: Unit, sid: str) -> _Before:
         service_sid=stored.service_sid,
         members_known=stored.members_known or snapshot.state != "greeting",
         workers=frozenset(worker.participant_sid for worker in snapshot.workers),
+        told_index=_told_lately(unit, stored) if stored.has_waiting else -1,
     )
+
+
+def _told_lately(unit: Unit, stored: Stored) -> int:
+    """The highest index beyond what is accounted for of a message that a list may not show yet; -1 without one."""
+    since = unit.now - LIST_LAG_MS
+    lately = (row["message_index"] for row in unit.waiting(stored.conversation.sid) if row["received_at"] > since)
+    return max((index for index in lately if index is not None and index >= stored.next_index), default=-1)
 
 
 def _ms(created_at: str) -> int:

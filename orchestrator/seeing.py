@@ -65,7 +65,8 @@ def see(
         else:
             event_of(fact, stored.conversation, known)
             take_alone(unit, Report(sid, row["key"], fact), known, again=True)
-    if sighting.members is not None:
+    if sighting.members is not None and sighting.messages:
+        # Without a message there may be a list that lags, and somebody in it who came before the first one.
         stored.members_known, stored.dirty = True, True
     times, last_word, new = sighting.times, _last_word(stored, sighting), 0
     for index, found in sorted(messages.items()):

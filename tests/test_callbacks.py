@@ -151,12 +151,13 @@ async def test_a_worker_sees_only_his_own_where_the_book_says_who_owns_whom(owne
 
 
 @pytest.mark.parametrize("worker", [WORKER, ""])
-async def test_the_customer_of_another_worker_is_unknown(owned: BookCrm, worker: str) -> None:
+async def test_the_customer_of_another_worker_is_unknown_and_not_to_be_written_to(owned: BookCrm, worker: str) -> None:
     unknown = (404, {"error": "unknown customer"})
     form = {"CustomerId": "11", "Worker": worker}
     assert await callbacks.crm({**details(), **form}, owned) == unknown
-    assert await callbacks.outbound({**proxy("sms", "+15550100011"), **form}, owned, PROXIES) == unknown
     assert await callbacks.templates({**asking("GetTemplatesByCustomerId"), **form}, owned) == unknown
+    status, answer = await callbacks.outbound({**proxy("sms", "+15550100011"), **form}, owned, PROXIES)
+    assert (status, "another worker" in str(answer)) == (403, True)
 
 
 async def test_details_are_those_of_the_customer_with_this_id(crm: BookCrm) -> None:
@@ -184,11 +185,15 @@ async def test_details_are_those_of_the_customer_with_this_id(crm: BookCrm) -> N
     )
 
 
-async def test_an_unknown_customer_is_404_everywhere(crm: BookCrm) -> None:
+async def test_an_unknown_customer_is_404_where_he_is_what_is_asked_for(crm: BookCrm) -> None:
     unknown = (404, {"error": "unknown customer"})
     assert await callbacks.crm(details("99"), crm) == unknown
     assert await callbacks.templates(asking("GetTemplatesByCustomerId", CustomerId="99"), crm) == unknown
-    assert await callbacks.outbound(proxy("sms", "+15550100001", CustomerId="99"), crm, PROXIES) == unknown
+
+
+async def test_outbound_names_the_sender_that_fits_a_customer_nobody_knows(crm: BookCrm) -> None:
+    stranger = proxy("sms", "+33612345678", CustomerId="99")
+    assert await callbacks.outbound(stranger, crm, PROXIES) == (200, {"proxy_address": "+33100000000"})
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,19 @@ async def test_a_conversation_a_worker_started_is_never_greeted(
     assert {row["source"] for row in (await house.dump(sid))["history"]} <= {"greeting", "with_worker"}
 
 
+@pytest.mark.parametrize("filters", ["recommended", "article"])
+async def test_a_conversation_a_worker_started_is_not_greeted_while_lists_lag(house: House, filters: str) -> None:
+    if filters == "article":
+        await house.filters(ARTICLE_FILTERS)
+    await house.post("/sandbox/faults", {"list_lag_s": 1.5}, "PUT")
+    sid = await outgoing(house, ALAN, MARIA)
+    await house.say(MARIA, "Who are you? An agent?")
+    await house.state(sid, "with_worker")
+    await house.until(lambda: received(house, sid, 1))
+    await house.quiet(sid)
+    assert await ours(house, sid) == []
+
+
 async def test_a_conversation_with_a_worker_in_another_letter_case_is_never_greeted(house: House) -> None:
     sid = await outgoing(house, "Alan@EXAMPLE.test", MARIA)
     await house.say(MARIA, "Hello")

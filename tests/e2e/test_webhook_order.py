@@ -78,6 +78,20 @@ async def test_messages_told_out_of_order_are_answered_in_the_order_of_index(
     assert asked == [m["sid"] for m in record["messages"] if m["author"] == MARIA]
 
 
+async def test_a_message_behind_one_that_nobody_told_of_keeps_its_place_while_lists_lag(house: House) -> None:
+    ch = await house.say(MARIA, "0")
+    await house.until(lambda: answered(house, ch, 1))
+    await house.quiet(ch)
+    await house.post("/sandbox/faults", {"webhook_loss": 1, "list_lag_s": 1.5}, "PUT")
+    for text in "12":
+        await house.say(MARIA, text)
+    told_last = form_of(ch, (await house.record(ch))["messages"][-1])
+    assert (await knock(house, "/post-event", told_last)).status == 200
+    await house.until(lambda: answered(house, ch, 3))
+    dump = await house.quiet(ch)
+    assert [r["event"]["body"] for r in dump["history"] if r["trigger"] == "message_received"] == list("012")
+
+
 async def test_webhooks_delayed_at_random_are_answered_once_each_in_order(house: House) -> None:
     await house.post("/sandbox/faults", {"webhook_delay_ms": [0, 300], "seed": 4}, "PUT")
     ch = await house.say(MARIA, "0")
