@@ -111,10 +111,12 @@ def _channel(fields: Fields, sender: str) -> str:
 
 def _binding(fields: Fields, sender: str, to: str | None) -> Binding:
     channel = _channel(fields, sender)
-    binding = binding_of(_prefixed(channel, sender), _prefixed(channel, to or seeds.NUMBERS[channel]))
-    if binding.type != channel:
-        raise BadInput(f"from and to are addresses of {binding.type}, not of {channel}")
-    return binding
+    ours = seeds.NUMBERS[channel]
+    addresses = {"from": _prefixed(channel, sender), "to": _prefixed(channel, to or ours)}
+    for name, address in addresses.items():
+        if rules.channel_of(address) != channel:
+            raise BadInput(f"{name} is no address of {channel}: one like {ours} is expected")
+    return binding_of(*addresses.values())
 
 
 def _prefixed(channel: str, address: str) -> str:

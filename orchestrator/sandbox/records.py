@@ -109,6 +109,7 @@ class Conversation:
     ordinal: int
     created: datetime
     updated: datetime
+    entered: datetime
     stirred: datetime
     messaging_service_sid: str
     created_by: str = "system"

@@ -20,11 +20,11 @@ from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.forms import Form, Pairs
 from orchestrator.sandbox.ledger import NO_ANSWER
 from orchestrator.sandbox.paging import PAGE_NAMES
-from orchestrator.sandbox.records import Message, Participant
+from orchestrator.sandbox.records import Conversation, Message, Participant
 from orchestrator.sandbox.sandbox import FLEX, SANDBOX, Sandbox
 from orchestrator.sandbox.shapes import Place, Shape
 
-Record = TypeVar("Record", Message, Participant)
+Record = TypeVar("Record", Conversation, Message, Participant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,12 @@ def tell_added(call: Call, conversation: Conversation) -> None:
 
 
 def listed(call: Call) -> Reply:
-    """`GET /Conversations`, the newest first."""
+    """`GET /Conversations`, the newest first; the fault `list_lag_s` hides the newest."""
     query = call.query("StartDate", "EndDate", "State")
     state, start, end = _state(query), query.date("StartDate"), _end(query)
     found = [
         conversation
-        for conversation in call.sandbox.world.conversations.values()
+        for conversation in call.listed(call.sandbox.world.conversations.values())
         if (state is None or conversation.state == state) and _within(conversation, start, end)
     ]
     page = page_of(
@@ -163,7 +163,8 @@ def delete(call: Call) -> Reply:
 
 
 def of_participant(call: Call) -> Reply:
-    """`GET /ParticipantConversations`: of an identity or an address, closed ones too, the newest first."""
+    """`GET /ParticipantConversations`: of an identity or an address, closed ones too, the newest first; the fault
+    `list_lag_s` hides those he joined last."""
     query = call.query("Identity", "Address")
     identity, address = query.get("Identity"), query.get("Address")
     if identity and address:
@@ -187,7 +188,7 @@ def _memberships(call: Call, identity: str | None, address: str | None) -> list[
     return [
         (conversation, participant)
         for conversation in call.sandbox.world.conversations.values()
-        for participant in conversation.participants.values()
+        for participant in call.listed(conversation.participants.values())
         if (identity and participant.identity == identity)
         or (address and participant.binding and participant.binding.address == address)
     ]

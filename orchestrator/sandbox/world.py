@@ -86,6 +86,7 @@ class World:
             ordinal=self.next_ordinal(),
             created=opening.created or now,
             updated=opening.updated or now,
+            entered=now,
             stirred=now,
             messaging_service_sid=opening.messaging_service_sid,
             created_by=opening.created_by,

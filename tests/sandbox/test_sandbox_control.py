@@ -67,6 +67,23 @@ async def test_a_message_that_cannot_be_is_refused(control: Control, message: An
 
 
 @pytest.mark.parametrize(
+    ("message", "names"),
+    [
+        ({"from": "abc"}, ("from", "sms", "+15550100999")),
+        ({"from": "abc", "channel": "whatsapp"}, ("from", "whatsapp", "whatsapp:+15550100999")),
+        ({"from": CUSTOMER, "to": "whatsapp:+15550100999"}, ("to", "sms", "+15550100999")),
+    ],
+)
+async def test_an_address_that_is_none_is_refused_by_its_name_with_an_example(
+    control: Control, message: dict[str, str], names: tuple[str, str, str]
+) -> None:
+    status, answer = await control.call("POST", "/sandbox/inbound", {"body": "x", **message})
+    name, channel, example = names
+    expected = f"{name} is no address of {channel}: one like {example} is expected"
+    assert (status, answer["error"]) == (400, expected)
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
         {},

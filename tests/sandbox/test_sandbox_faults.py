@@ -174,6 +174,26 @@ async def test_a_list_of_participants_lacks_the_newest_while_it_lags(control: Co
     assert len(await participants.list_async()) == 1
 
 
+async def test_lists_of_conversations_lack_the_newest_while_they_lag(control: Control, client: Client) -> None:
+    made = client.conversations.v1.conversations(await conversation(client))
+    await made.participants.create_async(identity="someone")
+
+    async def listed() -> list[int]:
+        api = client.conversations.v1
+        of_all, of_user = (
+            await api.conversations.list_async(),
+            await api.users("someone").user_conversations.list_async(),
+        )
+        of_participant = await api.participant_conversations.list_async(identity="someone")
+        return [len(found) for found in (of_all, of_user, of_participant)]
+
+    await control.faults(list_lag_s=600)
+    assert await listed() == [0, 0, 0]
+    assert (await made.fetch_async()).state == "active"
+    await control.faults()
+    assert await listed() == [1, 1, 1]
+
+
 async def test_lost_webhooks_never_arrive_and_stop_nothing(
     sandbox: Running, service: Service, control: Control
 ) -> None:
