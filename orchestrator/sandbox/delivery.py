@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urldefrag, urlencode
+from urllib.parse import urldefrag, urlencode, urlsplit
 
 from yarl import URL
 
@@ -130,21 +130,27 @@ class Delivery:
         return URL(self.url).path
 
     def target(self) -> URL:
-        """The URL as it is requested and signed: without fragment; a GET has its parameters in the query."""
+        """The URL as it is requested."""
+        return URL(self._address(), encoded=True)
+
+    def _address(self) -> str:
+        """The URL without its fragment; a GET has its parameters in the query."""
         base = urldefrag(self.url).url
         if self.method == "GET":
             base += ("&" if "?" in base else "?") + urlencode(self.pairs)
-        return URL(base, encoded=True)
+        return base
 
     def data(self) -> bytes | None:
         """The body."""
         return None if self.method == "GET" else urlencode(self.pairs).encode()
 
     def signature(self) -> str:
-        """HMAC-SHA1 over the URL without credentials and, for a form, its sorted names and values (Twilio Docs,
-        "Security")."""
+        """HMAC-SHA1 over the URL as it was set, but for its credentials, and, for a form, its sorted names and values
+        (Twilio Docs, "Security")."""
+        parts = urlsplit(self._address())
+        url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         signed = "" if self.method == "GET" else "".join(name + value for name, value in sorted(self.pairs))
-        text = (str(self.target().with_user(None)) + signed).encode()
+        text = (url + signed).encode()
         return base64.b64encode(hmac.digest(self.account.token.encode(), text, "sha1")).decode()
 
     def headers(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ import base64
 import hmac
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -69,8 +69,13 @@ class Call:
 
     def listed(self, records: Iterable[Record]) -> list[Record]:
         """What a list shows of these: the fault `list_lag_s` hides the newest."""
-        newest = self.sandbox.world.now() - timedelta(seconds=self.sandbox.faults.list_lag_s)
+        newest = self.newest_listed
         return [record for record in records if record.entered <= newest]
+
+    @property
+    def newest_listed(self) -> datetime:
+        """When what came last had come of which lists know."""
+        return self.sandbox.world.now() - timedelta(seconds=self.sandbox.faults.list_lag_s)
 
     def named(self, name: str) -> str:
         """A part of the path."""

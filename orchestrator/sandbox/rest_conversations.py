@@ -185,13 +185,15 @@ def of_participant(call: Call) -> Reply:
 
 
 def _memberships(call: Call, identity: str | None, address: str | None) -> list[tuple[Conversation, Participant]]:
-    return [
+    found = [
         (conversation, participant)
         for conversation in call.sandbox.world.conversations.values()
-        for participant in call.listed(conversation.participants.values())
+        for participant in conversation.participants.values()
         if (identity and participant.identity == identity)
         or (address and participant.binding and participant.binding.address == address)
     ]
+    newest = call.newest_listed
+    return [membership for membership in found if membership[1].entered <= newest]
 
 
 def _membership_shape(call: Call, conversation: Conversation, participant: Participant) -> dict[str, object]:

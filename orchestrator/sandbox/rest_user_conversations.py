@@ -23,14 +23,10 @@ def add_routes(app: web.Application) -> None:
 
 def listed(call: Call) -> Reply:
     """`GET /Users/{US or identity}/Conversations`, the newest first; `list_lag_s` hides those he joined last."""
-    query, user = call.query(), user_of(call)
+    query, user, newest = call.query(), user_of(call), call.newest_listed
+    members = [(it, it.with_identity(user.identity)) for it in call.sandbox.world.conversations.values()]
     page = page_of(
-        [
-            (conversation, participant)
-            for conversation in call.sandbox.world.conversations.values()
-            for participant in call.listed(conversation.participants.values())
-            if participant.identity == user.identity
-        ],
+        [(it, participant) for it, participant in members if participant and participant.entered <= newest],
         lambda member: (0, member[0].ordinal),
         lambda member: user_conversation_shape(*member, user, call.place),
         "conversations",
