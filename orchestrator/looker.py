@@ -166,7 +166,8 @@ class Looker:
             raise
         LOOKS.labels(found="yes" if found else "no").inc()
         tries = row.tries + 1
-        if row.whole or found or tries >= LOOKS_EACH:
+        # Each message that was found took the oldest look off. If this one is left, its own is still to come.
+        if row.whole or tries >= LOOKS_EACH:
             await self._writer.run(lambda unit: unit.looks.drop(row.id))
             return
         again_in = self._grace_ms * 2**tries

@@ -92,6 +92,20 @@ async def test_a_message_behind_one_that_nobody_told_of_keeps_its_place_while_li
     assert [r["event"]["body"] for r in dump["history"] if r["trigger"] == "message_received"] == list("012")
 
 
+async def test_a_look_that_finds_an_earlier_message_goes_on_looking_for_its_own(house: House) -> None:
+    await house.filters(ARTICLE_FILTERS)
+    ch = await house.say(MARIA, "0")
+    await house.until(lambda: answered(house, ch, 1))
+    await house.quiet(ch)
+    # At 0.3 s and 0.9 s the first look finds nothing. At 1.1 s the second finds the message of the first.
+    await house.post("/sandbox/faults", {"list_lag_s": 1}, "PUT")
+    await house.say(MARIA, "1")
+    await asyncio.sleep(0.8)
+    await house.say(MARIA, "2")
+    await house.until(lambda: answered(house, ch, 3))
+    assert rows(house)["look"] == 0
+
+
 async def test_webhooks_delayed_at_random_are_answered_once_each_in_order(house: House) -> None:
     await house.post("/sandbox/faults", {"webhook_delay_ms": [0, 300], "seed": 4}, "PUT")
     ch = await house.say(MARIA, "0")
