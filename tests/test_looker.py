@@ -53,11 +53,11 @@ class Counting(Writer):
 
 
 @asynccontextmanager
-async def looking(store: Store, twilio: Twilio) -> AsyncIterator[tuple[Intake, Counting]]:
+async def looking(store: Store, twilio: Twilio, grace_ms: int = GRACE_MS) -> AsyncIterator[tuple[Intake, Counting]]:
     """A looker that has just found nothing to do."""
     writer = Counting(store)
-    intake = Intake(writer, Directory(None), GRACE_MS)
-    looker = Looker(writer, intake, twilio, Directory(None), GRACE_MS)  # type: ignore[arg-type]
+    intake = Intake(writer, Directory(None), grace_ms)
+    looker = Looker(writer, intake, twilio, Directory(None), grace_ms)  # type: ignore[arg-type]
     task = asyncio.create_task(looker.run())
     try:
         await writer.first.wait()
@@ -70,7 +70,7 @@ async def looking(store: Store, twilio: Twilio) -> AsyncIterator[tuple[Intake, C
 
 
 async def test_a_message_that_comes_by_itself_is_not_looked_for(store: Store) -> None:
-    async with looking(store, Twilio()) as (intake, writer):
+    async with looking(store, Twilio(), grace_ms=60_000) as (intake, writer):
         await intake.accept(report(started()))
         before = writer.asked
         for index in range(5):
