@@ -43,16 +43,6 @@ class Server:
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def family_cpu_s(pid: int) -> float:
-    """The CPU time that a process and its children have used, those that have ended included, in seconds."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    found = sum(_times(pid))
-    for child in children:
-        with suppress(OSError):
-            found += sum(_times(int(child)))
-    return found
-
-
 def _times(pid: int) -> list[float]:
     """User and system time, and those of children that have ended (proc(5), `stat`)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
