@@ -69,13 +69,13 @@ function forget(item, message) {
   list.hidden = !list.children.length;
 }
 
-// Why it was not sent; without a reason nobody knows whether it was, for no answer came before the page went.
-function note(message, reason) {
+// Why it was not sent; without a reason nobody knows whether it was: no answer has come.
+function keepReason(message, reason) {
   store(stored().map((one) => (one.token === message.token ? { ...one, reason } : one)));
 }
 
 function failed(item, message, reason) {
-  note(message, reason);
+  keepReason(message, reason);
   say(item, reason ? `Not sent · ${reason} ` : "It is not known whether this was sent. ", true,
     button("Try again", () => send(item, message)), " ",
     button("Discard", () => { forget(item, message); field?.focus(); }));
@@ -83,7 +83,7 @@ function failed(item, message, reason) {
 }
 
 async function attempt(item, message) {
-  note(message, undefined);
+  keepReason(message, undefined);
   say(item, "Sending", false);
   let answer;
   try {
